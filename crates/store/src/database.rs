@@ -1,0 +1,246 @@
+//! Opening a database, and the handle to it.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    io,
+    path::Path,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+};
+
+use codec::Encode;
+use parking_lot::Mutex;
+use redb::{
+    backends::{FileBackend, InMemoryBackend},
+    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction,
+};
+
+use crate::{
+    backend::Capped,
+    contain::{contain_panics, DropContained},
+    snapshot::Snapshot,
+    tables::{self, decode, meta, FORMAT_VERSION},
+    Config, Hash, History, Location, Number, Result, StoreError, Tip,
+};
+
+const FILE_NAME: &str = "chain.redb";
+
+/// A handle to a database; cheap to clone. The file is closed with the last handle and snapshot.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    database: DropContained<Database>,
+    pub(crate) history: History,
+    pins: Mutex<BTreeMap<Number, usize>>,
+    failed: AtomicBool,
+}
+
+impl Store {
+    /// Opens the database that `config` names, and creates it when there is none.
+    ///
+    /// # Errors
+    /// When the file is in use, is not a database of this format, is damaged, or cannot be created.
+    pub fn open(config: &Config) -> Result<Self> {
+        let database = contain_panics(|| open_database(config)).map_err(StoreError::corrupt)??;
+        let shared = Shared {
+            database: DropContained::new(database),
+            history: config.history,
+            pins: Mutex::default(),
+            failed: AtomicBool::new(false),
+        };
+        let store = Self { shared: Arc::new(shared) };
+        store.write(prepare_tables)?;
+        Ok(store)
+    }
+
+    /// What the database holds now. Later commits do not change what a snapshot shows.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        contain_panics(|| Snapshot::new(self.shared.database.begin_read()?)).map_err(StoreError::corrupt)?
+    }
+
+    /// Keeps the states of block `number` and all later ones, whatever the history window, until the pin is dropped.
+    /// A pin lives in memory: it ends with the process.
+    pub fn pin(&self, number: Number) -> Pin {
+        *self.shared.pins.lock().entry(number).or_default() += 1;
+        Pin { shared: Arc::clone(&self.shared), number }
+    }
+
+    /// For how many blocks state is kept.
+    pub fn history(&self) -> History {
+        self.shared.history
+    }
+
+    pub(crate) fn lowest_pin(&self) -> Option<Number> {
+        self.shared.pins.lock().keys().next().copied()
+    }
+
+    /// Runs `change` in a write transaction and commits it. After a failure of the database, as opposed to a refused
+    /// change, every later write is refused: what the disk holds is then unknown.
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&mut WriteTransaction) -> Result<T>) -> Result<T> {
+        if self.shared.failed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        let result = contain_panics(|| {
+            let mut transaction = self.shared.database.begin_write()?;
+            let value = change(&mut transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        })
+        .unwrap_or_else(|panic| Err(StoreError::corrupt(panic)));
+        if result.as_ref().is_err_and(StoreError::is_fatal) {
+            self.shared.failed.store(true, Ordering::Release);
+        }
+        result
+    }
+}
+
+/// Keeps states from being discarded; see [`Store::pin`].
+pub struct Pin {
+    shared: Arc<Shared>,
+    number: Number,
+}
+
+impl Pin {
+    /// The oldest block it protects.
+    pub fn number(&self) -> Number {
+        self.number
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut pins = self.shared.pins.lock();
+        if let Some(count) = pins.get_mut(&self.number) {
+            *count -= 1;
+            if *count == 0 {
+                pins.remove(&self.number);
+            }
+        }
+    }
+}
+
+fn open_database(config: &Config) -> Result<Database> {
+    match &config.location {
+        Location::Memory => build(config, InMemoryBackend::new(), Path::new("memory")),
+        Location::Directory(directory) => {
+            let path = directory.join(FILE_NAME);
+            let backend = open_file(directory, &path)?;
+            build(config, backend, &path)
+        }
+    }
+}
+
+fn open_file(directory: &Path, path: &Path) -> Result<FileBackend> {
+    let unreachable = |source| StoreError::Unreachable { path: path.to_owned(), source };
+    fs::create_dir_all(directory).map_err(unreachable)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(unreachable)?;
+    FileBackend::new(file).map_err(|error| open_error(error, path))
+}
+
+fn build(config: &Config, backend: impl StorageBackend, path: &Path) -> Result<Database> {
+    let started = path.to_owned();
+    Database::builder()
+        .set_cache_size(config.cache_bytes)
+        .set_check_integrity_on_open(config.verify)
+        .set_repair_callback(move |repair| report_repair(&started, repair.progress()))
+        .create_with_backend(Capped::new(backend, config.max_bytes))
+        .map_err(|error| open_error(error, path))
+}
+
+fn report_repair(path: &Path, progress: f64) {
+    tracing::info!(
+        path = %path.display(),
+        percent = (progress * 100.0) as u32,
+        "checking the database after an unclean stop"
+    );
+}
+
+fn open_error(error: DatabaseError, path: &Path) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            StoreError::Locked { path: path.to_owned() }
+        }
+        DatabaseError::Storage(redb::StorageError::Io(error))
+            if error.kind() == io::ErrorKind::InvalidData =>
+        {
+            StoreError::corrupt(format_args!(
+                "{} is not a database of this program ({error})",
+                path.display()
+            ))
+        }
+        other => match StoreError::from_engine(other.into()) {
+            StoreError::Corrupt { detail } => {
+                StoreError::corrupt(format_args!("{}: {detail}", path.display()))
+            }
+            error => error,
+        },
+    }
+}
+
+/// Creates what is missing in a new database and checks the format of an old one.
+fn prepare_tables(transaction: &mut WriteTransaction) -> Result<()> {
+    let mut meta_table = transaction.open_table(tables::META)?;
+    let found: Option<u32> = meta_table.get(meta::FORMAT)?.map(|row| decode(row.value())).transpose()?;
+    match found {
+        Some(FORMAT_VERSION) => {}
+        Some(found) => return Err(StoreError::FormatVersion { found, expected: FORMAT_VERSION }),
+        None => {
+            meta_table.insert(meta::FORMAT, FORMAT_VERSION.encode().as_slice())?;
+        }
+    }
+    transaction.open_table(tables::HEADERS)?;
+    transaction.open_table(tables::BODIES)?;
+    transaction.open_table(tables::CERTIFICATES)?;
+    transaction.open_table(tables::NUMBERS)?;
+    transaction.open_table(tables::EXTRINSICS)?;
+    transaction.open_table(tables::NODES)?;
+    transaction.open_table(tables::JOURNAL)?;
+    transaction.open_table(tables::REVIVED)?;
+    transaction.open_table(tables::RECORDS)?;
+    Ok(())
+}
+
+/// Reads a value of the metadata table.
+pub(crate) fn read_meta<T: codec::Decode>(
+    table: &impl redb::ReadableTable<&'static str, &'static [u8]>,
+    name: &str,
+) -> Result<Option<T>> {
+    table.get(name)?.map(|row| decode(row.value())).transpose()
+}
+
+/// The tip and the oldest kept state, which exist together or not at all.
+pub(crate) fn read_tip(
+    table: &impl redb::ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Option<(Tip, Number)>> {
+    let tip: Option<Tip> = read_meta(table, meta::TIP)?;
+    let oldest: Option<Number> = read_meta(table, meta::OLDEST_STATE)?;
+    match (tip, oldest) {
+        (None, None) => Ok(None),
+        (Some(tip), Some(oldest)) if oldest <= tip.number => Ok(Some((tip, oldest))),
+        (tip, oldest) => {
+            Err(StoreError::corrupt(format_args!("the tip is {tip:?}, the oldest state {oldest:?}")))
+        }
+    }
+}
+
+/// The hash of block 0.
+pub(crate) fn read_genesis(
+    table: &impl redb::ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Option<Hash>> {
+    read_meta(table, meta::GENESIS)
+}

@@ -1,0 +1,98 @@
+//! A model of a chain with small random states, to compare a store with.
+#![allow(dead_code)] // Each test binary uses its own part.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use myelin_store::{BlockRecord, Config, NodeChanges, Number, Snapshot, Store};
+use sp_crypto_hashing::blake2_256;
+
+/// A node is named by a small number; there are few of them, so that histories bring dead ones back.
+pub type NodeName = u8;
+pub type State = BTreeSet<NodeName>;
+
+pub fn node(name: NodeName) -> (Vec<u8>, Vec<u8>) {
+    let value = vec![name; 40];
+    let key = [&[name % 5][..], &blake2_256(&value)].concat();
+    (key, value)
+}
+
+pub fn changes(from: &State, to: &State) -> NodeChanges {
+    NodeChanges {
+        inserted: to.difference(from).map(|name| node(*name)).collect(),
+        removed: from.difference(to).map(|name| node(*name).0).collect(),
+    }
+}
+
+/// A block whose hash depends on its number, its state and `salt`.
+pub fn block(number: Number, state: &State, salt: u8) -> BlockRecord {
+    let mut header = number.to_le_bytes().to_vec();
+    header.push(salt);
+    header.extend(state);
+    let body = (0..number % 3).map(|index| [header.as_slice(), &index.to_le_bytes()].concat()).collect();
+    BlockRecord { number, header, body, certificate: vec![salt; 3] }
+}
+
+/// Every block of a chain with its state.
+#[derive(Clone, Default)]
+pub struct Model {
+    pub blocks: Vec<(BlockRecord, State)>,
+    pub oldest_state: Number,
+}
+
+impl Model {
+    pub fn start(store: &Store, genesis: State) -> Self {
+        let record = block(0, &genesis, 0);
+        store.initialize(&record, &changes(&State::new(), &genesis).inserted).unwrap();
+        Self { blocks: vec![(record, genesis)], oldest_state: 0 }
+    }
+
+    pub fn tip(&self) -> Number {
+        Number::try_from(self.blocks.len()).unwrap() - 1
+    }
+
+    pub fn next(&self, state: &State, salt: u8) -> (BlockRecord, NodeChanges) {
+        let (_, tip_state) = self.blocks.last().unwrap();
+        (block(self.tip() + 1, state, salt), changes(tip_state, state))
+    }
+
+    pub fn commit(&mut self, store: &Store, state: State, salt: u8) {
+        let (record, changes) = self.next(&state, salt);
+        store.commit(&[(record.clone(), changes)]).unwrap();
+        self.blocks.push((record, state));
+    }
+
+    /// The store shows exactly these blocks, and exactly the nodes of the kept states.
+    pub fn check(&self, snapshot: &Snapshot) {
+        self.check_blocks(snapshot);
+        assert_eq!(snapshot.oldest_state().unwrap(), self.oldest_state);
+        let kept: BTreeMap<_, _> = self.blocks[self.oldest_state as usize..]
+            .iter()
+            .flat_map(|(_, state)| state.iter().map(|name| node(*name)))
+            .collect();
+        for (key, value) in &kept {
+            assert_eq!(snapshot.node(key).unwrap().as_ref(), Some(value));
+        }
+        assert_eq!(snapshot.node_count().unwrap(), kept.len() as u64, "nodes beyond the kept states remain");
+    }
+
+    pub fn check_blocks(&self, snapshot: &Snapshot) {
+        assert_eq!(snapshot.tip().unwrap().number, self.tip());
+        assert_eq!(snapshot.genesis(), Some(self.blocks[0].0.hash()));
+        for (record, _) in &self.blocks {
+            assert_eq!(snapshot.block(record.number).unwrap().as_ref(), Some(record));
+            assert_eq!(snapshot.number_of(&record.hash()).unwrap(), Some(record.number));
+            for (index, extrinsic) in (0u32..).zip(&record.body) {
+                assert_eq!(snapshot.extrinsic(&blake2_256(extrinsic)).unwrap(), Some((record.number, index)));
+            }
+        }
+        assert_eq!(snapshot.block(self.tip() + 1).unwrap(), None);
+    }
+}
+
+pub fn memory() -> Store {
+    Store::open(&Config::memory()).unwrap()
+}
+
+pub fn state(names: impl IntoIterator<Item = NodeName>) -> State {
+    names.into_iter().collect()
+}

@@ -1,0 +1,158 @@
+//! Files that something else has changed, and disks that are full.
+
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use common::*;
+use myelin_store::{Config, Store, StoreError};
+use proptest::prelude::*;
+
+fn file(directory: &Path) -> PathBuf {
+    fs::read_dir(directory).unwrap().next().unwrap().unwrap().path()
+}
+
+/// A closed store with some blocks, and what is in it.
+fn written() -> (tempfile::TempDir, Model) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&Config::directory(directory.path())).unwrap();
+    let mut model = Model::start(&store, state([0]));
+    (1..40).for_each(|name| model.commit(&store, state([name, name / 2]), 0));
+    (directory, model)
+}
+
+/// Reads everything there is; the first error ends it.
+fn read_all(store: &Store) -> Result<(), StoreError> {
+    let snapshot = store.snapshot()?;
+    for number in 0..=snapshot.tip()?.number {
+        let record = snapshot.block(number)?.ok_or(StoreError::Empty)?;
+        snapshot.number_of(&record.hash())?;
+    }
+    (0..=255).try_for_each(|name| snapshot.node(&node(name).0).map(drop))?;
+    snapshot.records(b"")?;
+    store.export().map(drop)
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("chain.redb"), vec![0x5a; 100_000]).unwrap();
+    let error = Store::open(&Config::directory(directory.path())).err().unwrap();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    assert!(error.to_string().contains("chain.redb"), "{error}");
+}
+
+#[test]
+fn a_path_that_cannot_be_a_directory_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let error = Store::open(&Config::directory(file.path().join("below"))).err().unwrap();
+    assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("check that the path is a directory"), "{error}");
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let _first = Store::open(&Config::directory(directory.path())).unwrap();
+    let error = Store::open(&Config::directory(directory.path())).err().unwrap();
+    assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
+    assert!(error.to_string().contains("in use by another process"), "{error}");
+}
+
+#[test]
+fn another_format_version_is_refused() {
+    let (directory, _) = written();
+    let database = redb::Database::open(file(directory.path())).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let meta = redb::TableDefinition::<&str, &[u8]>::new("meta");
+    transaction.open_table(meta).unwrap().insert("format", 99u32.to_le_bytes().as_slice()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let error = Store::open(&Config::directory(directory.path())).err().unwrap();
+    assert!(matches!(error, StoreError::FormatVersion { found: 99, expected: 1 }), "{error:?}");
+}
+
+#[test]
+fn a_full_disk_stops_writing_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config { max_bytes: Some(6 << 20), ..Config::directory(directory.path()) };
+    let store = Store::open(&config).unwrap();
+    let mut model = Model::start(&store, state([0]));
+    let error = loop {
+        let (mut record, changes) = model.next(&state([1]), 0);
+        record.certificate = vec![1; 400_000];
+        match store.commit(&[(record.clone(), changes.clone())]) {
+            Ok(()) => model.blocks.push((record, state([1]))),
+            Err(error) => break error,
+        }
+        assert!(model.tip() < 100, "the limit has no effect");
+    };
+    assert!(matches!(error, StoreError::DiskFull), "{error:?}");
+    let (next, changes) = model.next(&state([2]), 0);
+    assert!(
+        matches!(store.commit(&[(next.clone(), changes.clone())]), Err(StoreError::Closed)),
+        "writing went on"
+    );
+    model.check_blocks(&store.snapshot().unwrap());
+    drop(store);
+    let store = Store::open(&Config::directory(directory.path())).unwrap();
+    model.check_blocks(&store.snapshot().unwrap());
+    model.commit(&store, state([2]), 0);
+    model.check_blocks(&store.snapshot().unwrap());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_file_gives_errors_or_the_truth(
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..64),
+        verify in any::<bool>(),
+    ) {
+        let (directory, model) = written();
+        let path = file(directory.path());
+        let mut bytes = fs::read(&path).unwrap();
+        for (position, value) in damage {
+            let position = position.index(bytes.len());
+            bytes[position] = value;
+        }
+        fs::write(&path, bytes).unwrap();
+        check_damaged(directory.path(), verify, &model);
+    }
+
+    #[test]
+    fn a_cut_off_file_gives_errors_or_the_truth(
+        length in any::<prop::sample::Index>(),
+        verify in any::<bool>(),
+    ) {
+        let (directory, model) = written();
+        let path = file(directory.path());
+        let length = length.index(fs::metadata(&path).unwrap().len() as usize);
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length as u64).unwrap();
+        if length > 0 {
+            check_damaged(directory.path(), verify, &model);
+        }
+    }
+}
+
+/// Opening and reading end soon, without a panic, and what is read without an error is what was written.
+fn check_damaged(directory: &Path, verify: bool, model: &Model) {
+    let started = Instant::now();
+    let config = Config { verify, ..Config::directory(directory) };
+    if let Ok(store) = Store::open(&config) {
+        if read_all(&store).is_ok() {
+            let snapshot = store.snapshot().unwrap();
+            for number in 0..=snapshot.tip().unwrap().number {
+                assert_eq!(snapshot.block(number).unwrap().unwrap(), model.blocks[number as usize].0);
+            }
+        }
+        let (record, changes) = model.next(&state([77]), 7);
+        // Either it works or it says why not.
+        let _ = store.commit(&[(record.clone(), changes.clone())]);
+    }
+    assert!(started.elapsed().as_secs() < 10, "took {:?}", started.elapsed());
+}

@@ -1,0 +1,130 @@
+//! Pruning and reverting, against a model.
+
+mod common;
+
+use common::*;
+use myelin_store::{Config, History, Store, StoreError};
+use proptest::prelude::*;
+
+#[test]
+fn pruning_keeps_exactly_the_window() {
+    let store = Store::open(&Config::memory().with_history(History::Blocks(4))).unwrap();
+    let mut model = Model::start(&store, state([0]));
+    for number in 1..30u8 {
+        model.commit(&store, state([number, number / 2]), 0);
+        model.oldest_state = u32::from(number).saturating_sub(3);
+        model.check(&store.snapshot().unwrap());
+    }
+}
+
+#[test]
+fn an_archive_keeps_everything() {
+    let store = Store::open(&Config::memory().with_history(History::Archive)).unwrap();
+    let mut model = Model::start(&store, state([0]));
+    for number in 1..600u32 {
+        model.commit(&store, state([number as u8, 3]), (number / 256) as u8);
+    }
+    model.check(&store.snapshot().unwrap());
+}
+
+#[test]
+fn a_pin_keeps_states_until_it_is_dropped() {
+    let store = Store::open(&Config::memory().with_history(History::Blocks(2))).unwrap();
+    let mut model = Model::start(&store, state([0]));
+    (1..4).for_each(|name| model.commit(&store, state([name]), 0));
+    let pin = store.pin(3);
+    (4..60).for_each(|name| model.commit(&store, state([name]), 0));
+    model.oldest_state = 3;
+    model.check(&store.snapshot().unwrap());
+    drop(pin);
+    // One commit discards a bounded number of states, so it takes a few to catch up.
+    (60..64).for_each(|name| model.commit(&store, state([name]), 0));
+    model.oldest_state = 62;
+    model.check(&store.snapshot().unwrap());
+}
+
+#[test]
+fn a_shorter_window_takes_effect_on_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config::directory(directory.path());
+    let store = Store::open(&config.clone().with_history(History::Blocks(20))).unwrap();
+    let mut model = Model::start(&store, state([0]));
+    (1..30).for_each(|name| model.commit(&store, state([name, name / 3]), 0));
+    drop(store);
+    let store = Store::open(&config.with_history(History::Blocks(2))).unwrap();
+    (30..33).for_each(|name| model.commit(&store, state([name]), 0));
+    model.oldest_state = 31;
+    model.check(&store.snapshot().unwrap());
+}
+
+#[test]
+fn reverting_is_refused_where_nothing_is_kept() {
+    let store = Store::open(&Config::memory().with_history(History::Blocks(2))).unwrap();
+    let mut model = Model::start(&store, state([0]));
+    (1..6).for_each(|name| model.commit(&store, state([name]), 0));
+    model.oldest_state = 4;
+    assert!(matches!(store.revert_to(3), Err(StoreError::StateNotKept { number: 3, oldest: 4 })));
+    assert!(matches!(store.revert_to(6), Err(StoreError::NoSuchBlock { number: 6, tip: 5 })));
+    model.check(&store.snapshot().unwrap());
+}
+
+/// How many states one commit discards at most.
+const DISCARDED_PER_COMMIT: u32 = 16;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(State),
+    /// Back by this many blocks, as far as states are kept.
+    Revert(u32),
+    Pin,
+    Unpin,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => proptest::collection::btree_set(0..12u8, 0..6).prop_map(Step::Commit),
+        2 => (0..6u32).prop_map(Step::Revert),
+        1 => Just(Step::Pin),
+        1 => Just(Step::Unpin),
+    ]
+}
+
+fn history() -> impl Strategy<Value = History> {
+    prop_oneof![(1..6u32).prop_map(History::Blocks), Just(History::Archive)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_leaves_exactly_the_kept_states(
+        history in history(),
+        genesis in proptest::collection::btree_set(0..12u8, 0..6),
+        steps in proptest::collection::vec(step(), 1..60),
+    ) {
+        let store = Store::open(&Config::memory().with_history(history)).unwrap();
+        let mut model = Model::start(&store, genesis);
+        let mut pins = Vec::new();
+        for (salt, step) in (0u8..).zip(steps) {
+            match step {
+                Step::Commit(state) => {
+                    model.commit(&store, state, salt);
+                    let newest = pins.iter().map(myelin_store::Pin::number).min().unwrap_or(u32::MAX);
+                    if let History::Blocks(blocks) = history {
+                        let window = (model.tip() + 1).saturating_sub(blocks).min(newest);
+                        model.oldest_state = window.clamp(model.oldest_state, model.oldest_state + DISCARDED_PER_COMMIT);
+                    }
+                }
+                Step::Revert(back) => {
+                    let number = model.tip().saturating_sub(back).max(model.oldest_state);
+                    store.revert_to(number).unwrap();
+                    model.blocks.truncate(number as usize + 1);
+                    pins.retain(|pin: &myelin_store::Pin| pin.number() <= number);
+                }
+                Step::Pin => pins.push(store.pin(model.tip())),
+                Step::Unpin => drop(pins.pop()),
+            }
+            model.check(&store.snapshot().unwrap());
+        }
+    }
+}
