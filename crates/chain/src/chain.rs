@@ -1,0 +1,565 @@
+//! The chain: its tip, its blocks, their states, and the three ways a block passes through it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+use codec::Encode;
+use hash_db::Prefix;
+use myelin_runtime::{Hash, Header};
+use myelin_store::{BlockRecord, Dump, NodeChanges, Snapshot, Store, StoreError};
+use parking_lot::{Mutex, RwLock};
+use sp_core::storage::{StateVersion, Storage};
+use sp_runtime::traits::BlakeTwo256;
+use sp_state_machine::{Backend as _, InMemoryBackend, TrieBackendBuilder, TrieBackendStorage};
+use sp_trie::{
+    cache::{CacheSize, SharedTrieCache},
+    DBValue,
+};
+use tokio::sync::broadcast;
+
+use crate::{
+    block::{decode_header, Block, CommittedBlock},
+    executor::{
+        execute, node_changes, Candidates, Content, ExecutedBlock, ExecutionError, ProposalContext, Validity,
+    },
+    node_reader::{backend, NodeMap, NodeReader},
+    signatures::VerifiedSet,
+    state::StateView,
+    storage_keys, ChainError, InvalidBlock,
+};
+
+/// Bytes of trie nodes and values held in memory.
+const TRIE_CACHE_BYTES: usize = 64 << 20;
+/// Verified signatures remembered until a block contains their transactions.
+const VERIFIED_SIGNATURES: usize = 1 << 17;
+/// Events that a slow subscriber may fall behind before it misses some.
+const EVENT_CAPACITY: usize = 4096;
+/// Milliseconds between blocks when the state does not say.
+const DEFAULT_SLOT_DURATION_MS: u64 = 250;
+/// Bytes of extrinsics in a block, whoever made it.
+const MAX_BODY_BYTES: usize = 10 << 20;
+
+/// The newest block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// Its hash.
+    pub hash: Hash,
+    /// Its header.
+    pub header: Header,
+    /// Its time in milliseconds since the Unix epoch; 0 for genesis.
+    pub time_ms: u64,
+}
+
+impl Tip {
+    /// Its height.
+    pub fn number(&self) -> u32 {
+        self.header.number
+    }
+}
+
+/// What a sequencer needs to know about the next height.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChainParams {
+    /// The height these hold for.
+    pub height: u32,
+    /// Intended milliseconds between blocks.
+    pub slot_duration_ms: u64,
+}
+
+/// What happened to the tip.
+#[derive(Clone, Debug)]
+pub enum ChainEvent {
+    /// It moved to this block, which is final.
+    Committed(Arc<CommittedBlock>),
+    /// The owner of a development chain took it back.
+    Reverted(Arc<Tip>),
+}
+
+/// Hears of every change of the tip, in order, before anyone else does.
+pub trait ChainObserver: Send + Sync {
+    /// `block` is the new tip.
+    fn committed(&self, block: &Arc<CommittedBlock>);
+    /// The tip went back to `tip`.
+    fn reverted(&self, tip: &Tip);
+}
+
+/// Whether a commit changed anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// The block is the new tip.
+    Committed,
+    /// It was there already.
+    AlreadyCommitted,
+}
+
+/// A chain on a store. All methods take `&self`; writers exclude each other, readers are never blocked.
+pub struct Chain {
+    store: Store,
+    genesis_hash: Hash,
+    cache: Arc<SharedTrieCache<BlakeTwo256>>,
+    signatures: Arc<VerifiedSet>,
+    /// The newest durable block, which is what everyone sees.
+    tip: RwLock<Arc<Tip>>,
+    /// The newest committed block, which may not be on disk yet. Its lock is the writer lock.
+    head: Mutex<Head>,
+    events: broadcast::Sender<ChainEvent>,
+    observers: RwLock<Vec<Weak<dyn ChainObserver>>>,
+}
+
+struct Head {
+    tip: Arc<Tip>,
+    unwritten: Unwritten,
+}
+
+/// Committed blocks that are not on disk yet, so that nobody has heard of them.
+#[derive(Default)]
+struct Unwritten {
+    blocks: Vec<(Arc<Tip>, Arc<CommittedBlock>)>,
+    records: Vec<(BlockRecord, NodeChanges)>,
+    /// The state nodes among them, for executing the next block.
+    nodes: Arc<NodeMap>,
+}
+
+impl Chain {
+    /// Opens the chain in `store`; an empty store gets the chain that starts from `genesis`. Without `genesis`, whatever
+    /// chain is there is opened.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongGenesis`] when the store holds another chain, [`StoreError::Empty`] when it holds none and
+    /// `genesis` is not given, and when the tip or its state is damaged.
+    pub fn open(store: Store, genesis: Option<&Storage>) -> Result<Arc<Self>, ChainError> {
+        if let Some(genesis) = genesis {
+            ensure_genesis(&store, genesis)?;
+        }
+        let snapshot = Arc::new(store.snapshot()?);
+        let genesis_hash = snapshot.genesis().map(Hash::from).ok_or(StoreError::Empty)?;
+        let cache = Arc::new(SharedTrieCache::new(CacheSize::new(TRIE_CACHE_BYTES), None));
+        let tip = Arc::new(read_tip(&snapshot, &cache)?);
+        Ok(Arc::new(Self {
+            store,
+            genesis_hash,
+            cache,
+            signatures: Arc::new(VerifiedSet::new(VERIFIED_SIGNATURES)),
+            tip: RwLock::new(Arc::clone(&tip)),
+            head: Mutex::new(Head { tip, unwritten: Unwritten::default() }),
+            events: broadcast::channel(EVENT_CAPACITY).0,
+            observers: RwLock::default(),
+        }))
+    }
+
+    /// The newest final block.
+    pub fn tip(&self) -> Arc<Tip> {
+        Arc::clone(&self.tip.read())
+    }
+
+    /// Hash of block 0.
+    pub fn genesis_hash(&self) -> Hash {
+        self.genesis_hash
+    }
+
+    /// The store beneath, for records of the node and the sequencer.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The header of the block with this hash; nothing for an unknown one.
+    ///
+    /// # Errors
+    /// When the database is damaged, as for every reader here.
+    pub fn header(&self, hash: &Hash) -> Result<Option<Header>, ChainError> {
+        let snapshot = self.store.snapshot()?;
+        let Some(number) = self.visible_number(&snapshot, hash)? else { return Ok(None) };
+        snapshot.header(number)?.map(|bytes| decode_header(&bytes)).transpose()
+    }
+
+    /// The block with this hash; nothing for an unknown one.
+    ///
+    /// # Errors
+    /// When the database is damaged.
+    pub fn block(&self, hash: &Hash) -> Result<Option<CommittedBlock>, ChainError> {
+        let snapshot = self.store.snapshot()?;
+        let Some(number) = self.visible_number(&snapshot, hash)? else { return Ok(None) };
+        snapshot.block(number)?.map(CommittedBlock::from_record).transpose()
+    }
+
+    /// The hash of block `number`; nothing above the tip.
+    ///
+    /// # Errors
+    /// When the database is damaged.
+    pub fn hash_of(&self, number: u32) -> Result<Option<Hash>, ChainError> {
+        let tip = self.tip();
+        match number {
+            _ if number > tip.number() => Ok(None),
+            _ if number == tip.number() => Ok(Some(tip.hash)),
+            _ => Ok(self.store.snapshot()?.hash_of(number)?.map(Hash::from)),
+        }
+    }
+
+    /// The newest block that contains the extrinsic with this hash, and the extrinsic's index there.
+    ///
+    /// # Errors
+    /// When the database is damaged.
+    pub fn find_extrinsic(&self, hash: &Hash) -> Result<Option<(u32, u32)>, ChainError> {
+        let found = self.store.snapshot()?.extrinsic(&hash.0)?;
+        Ok(found.filter(|(number, _)| *number <= self.tip().number()))
+    }
+
+    /// The state after the block with this hash.
+    ///
+    /// # Errors
+    /// [`ChainError::UnknownBlock`], and [`ChainError::StateDiscarded`] outside the history window.
+    pub fn state(&self, hash: &Hash) -> Result<StateView, ChainError> {
+        let snapshot = self.store.snapshot()?;
+        let unknown = || ChainError::UnknownBlock(format!("{hash:?}"));
+        let number = self.visible_number(&snapshot, hash)?.ok_or_else(unknown)?;
+        if number < snapshot.oldest_state()? {
+            return Err(ChainError::StateDiscarded(*hash));
+        }
+        let header = snapshot.header(number)?.ok_or_else(unknown)?;
+        Ok(StateView::new(*hash, decode_header(&header)?, Arc::new(snapshot), Arc::clone(&self.cache)))
+    }
+
+    /// The state after the newest final block.
+    ///
+    /// # Errors
+    /// When the database is damaged.
+    pub fn tip_state(&self) -> Result<StateView, ChainError> {
+        loop {
+            let tip = self.tip();
+            let snapshot = self.store.snapshot()?;
+            // With a short history, the tip's state may go between the two reads.
+            if snapshot.oldest_state()? <= tip.number() {
+                return Ok(StateView::new(
+                    tip.hash,
+                    tip.header.clone(),
+                    Arc::new(snapshot),
+                    Arc::clone(&self.cache),
+                ));
+            }
+        }
+    }
+
+    /// What the sequencer needs to know about height `next_height`.
+    ///
+    /// # Errors
+    /// When the database is damaged.
+    pub fn params(&self, next_height: u32) -> Result<ChainParams, ChainError> {
+        let slot_duration_ms = self.tip_state()?.value(&storage_keys::slot_duration())?;
+        Ok(ChainParams {
+            height: next_height,
+            slot_duration_ms: slot_duration_ms.unwrap_or(DEFAULT_SLOT_DURATION_MS),
+        })
+    }
+
+    /// The final blocks of a range of heights, in order, ending with the tip at the latest.
+    ///
+    /// # Errors
+    /// Each item is an error when the database is damaged.
+    pub fn decided(
+        &self,
+        heights: std::ops::RangeInclusive<u32>,
+    ) -> Result<impl Iterator<Item = Result<CommittedBlock, ChainError>>, ChainError> {
+        let snapshot = self.store.snapshot()?;
+        let last = (*heights.end()).min(self.tip().number());
+        Ok((*heights.start()..=last).map(move |number| {
+            let record = snapshot.block(number)?;
+            let missing = || ChainError::damaged(format_args!("block {number} is missing"));
+            CommittedBlock::from_record(record.ok_or_else(missing)?)
+        }))
+    }
+
+    /// The oldest block that is kept. Blocks are never discarded, so a chain that was not imported has all of them.
+    pub fn history_min(&self) -> u32 {
+        0
+    }
+
+    /// The oldest block whose state is kept.
+    ///
+    /// # Errors
+    /// When the database is damaged.
+    pub fn oldest_state(&self) -> Result<u32, ChainError> {
+        Ok(self.store.snapshot()?.oldest_state()?)
+    }
+
+    /// Every change of the tip from now on. A subscriber that falls behind by thousands of events misses some and is
+    /// told so by the channel; blocks are then found by height.
+    pub fn subscribe(&self) -> broadcast::Receiver<ChainEvent> {
+        self.events.subscribe()
+    }
+
+    /// Adds somebody who must hear of every block, for as long as it lives.
+    pub fn observe(&self, observer: Weak<dyn ChainObserver>) {
+        self.observers.write().push(observer);
+    }
+
+    /// Signatures that need no second verification.
+    pub(crate) fn signatures(&self) -> &Arc<VerifiedSet> {
+        &self.signatures
+    }
+
+    /// Executes a new block on the newest committed one. Nothing is written.
+    ///
+    /// # Errors
+    /// When the database or the runtime fails, or the context contradicts the chain, such as a time that is not later
+    /// than the parent's. A bad transaction is no error: `candidates` hears of it.
+    pub fn propose(
+        &self,
+        context: &ProposalContext,
+        candidates: &mut dyn Candidates,
+    ) -> Result<ExecutedBlock, ChainError> {
+        let parent = self.head();
+        if context.time_ms <= parent.time_ms {
+            return Err(ChainError::TimeNotLater { requested: context.time_ms, parent: parent.time_ms });
+        }
+        self.execute_on(&parent, Content::Offered { context, candidates }).map_err(|error| match error {
+            ExecutionError::Node(error) => error,
+            ExecutionError::Block(reason) => ChainError::Unproposable(reason),
+        })
+    }
+
+    /// Executes somebody else's block on the tip and compares. Nothing is written. A block whose time is later than
+    /// `latest_time_ms` is invalid; while catching up there is no such limit.
+    ///
+    /// # Errors
+    /// When the database or the runtime fails. A bad block is no error but [`Validity::Invalid`].
+    pub fn validate(&self, block: &Block, latest_time_ms: Option<u64>) -> Result<Validity, ChainError> {
+        let parent = self.head();
+        if block.number() != parent.number().saturating_add(1) || block.header.parent_hash != parent.hash {
+            return Ok(Validity::Unknown { number: block.number(), tip: parent.number() });
+        }
+        match self.check(block, &parent, latest_time_ms) {
+            Ok(executed) => Ok(Validity::Valid(Box::new(executed))),
+            Err(ExecutionError::Block(reason)) => Ok(Validity::Invalid(reason)),
+            Err(ExecutionError::Node(error)) => Err(error),
+        }
+    }
+
+    /// Makes an executed block the tip: when this returns, the block is on disk and final, and everyone has heard of it.
+    /// Repeating a commit does nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] for another block at a committed height, [`ChainError::StaleParent`] when the tip is not
+    /// the parent any more, and whatever the database reports; after that the node must stop.
+    pub fn commit(&self, executed: ExecutedBlock, certificate: Vec<u8>) -> Result<CommitOutcome, ChainError> {
+        let mut head = self.head.lock();
+        self.write_out(&mut head)?;
+        if executed.block.number() <= head.tip.number() {
+            let committed = committed_block(&executed, certificate);
+            self.store.commit(&[(committed.to_record(), executed.changes)])?;
+            return Ok(CommitOutcome::AlreadyCommitted);
+        }
+        append(&mut head, executed, certificate)?;
+        self.write_out(&mut head)?;
+        Ok(CommitOutcome::Committed)
+    }
+
+    /// Makes an executed block the parent of the next one. It is not on disk, and nobody hears of it, before
+    /// [`flush`](Self::flush), which writes all such blocks in one transaction.
+    pub(crate) fn commit_deferred(&self, executed: ExecutedBlock) -> Result<(), ChainError> {
+        append(&mut self.head.lock(), executed, Vec::new())
+    }
+
+    /// Writes all deferred blocks and tells everyone.
+    pub(crate) fn flush(&self) -> Result<(), ChainError> {
+        self.write_out(&mut self.head.lock())
+    }
+
+    /// Takes back every block above `number`, for development chains.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBlock`] and [`StoreError::StateNotKept`] when there is nothing to go back to.
+    pub fn revert_to(&self, number: u32) -> Result<(), ChainError> {
+        let mut head = self.head.lock();
+        self.write_out(&mut head)?;
+        self.store.revert_to(number)?;
+        self.restart_at_stored_tip(&mut head)
+    }
+
+    /// The whole chain as bytes: all blocks, and every state that is kept.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn export(&self) -> Result<Vec<u8>, ChainError> {
+        self.flush()?;
+        Ok(self.store.export()?.to_bytes())
+    }
+
+    /// Replaces everything by a dump of a chain with the same genesis, for development chains.
+    ///
+    /// # Errors
+    /// When the dump is damaged or of another chain; nothing changes then.
+    pub fn import(&self, dump: &[u8]) -> Result<(), ChainError> {
+        let dump = check_dump(dump)?;
+        match dump.genesis() {
+            Some(found) if found != self.genesis_hash.0 => {
+                return Err(StoreError::WrongGenesis { found, expected: self.genesis_hash.0 }.into());
+            }
+            _ => {}
+        }
+        let mut head = self.head.lock();
+        self.store.import(&dump)?;
+        self.restart_at_stored_tip(&mut head)
+    }
+
+    fn restart_at_stored_tip(&self, head: &mut Head) -> Result<(), ChainError> {
+        let tip = Arc::new(read_tip(&Arc::new(self.store.snapshot()?), &self.cache)?);
+        head.unwritten = Unwritten::default();
+        head.tip = Arc::clone(&tip);
+        *self.tip.write() = Arc::clone(&tip);
+        self.each_observer(|observer| observer.reverted(&tip));
+        // Nobody listening is fine.
+        let _ = self.events.send(ChainEvent::Reverted(tip));
+        Ok(())
+    }
+
+    fn check(
+        &self,
+        block: &Block,
+        parent: &Tip,
+        latest_time_ms: Option<u64>,
+    ) -> Result<ExecutedBlock, ExecutionError> {
+        let bytes = block.body.iter().map(Vec::len).sum();
+        if bytes > MAX_BODY_BYTES {
+            return Err(ExecutionError::Block(InvalidBlock::TooLarge {
+                found: bytes,
+                limit: MAX_BODY_BYTES,
+            }));
+        }
+        let executed = self.execute_on(parent, Content::Given(block))?;
+        match latest_time_ms {
+            Some(latest) if executed.time_ms > latest => {
+                Err(ExecutionError::Block(InvalidBlock::TimeTooLate { found: executed.time_ms, latest }))
+            }
+            _ => Ok(executed),
+        }
+    }
+
+    fn execute_on(&self, parent: &Tip, content: Content<'_>) -> Result<ExecutedBlock, ExecutionError> {
+        let unwritten = Arc::clone(&self.head.lock().unwritten.nodes);
+        let snapshot = Arc::new(self.store.snapshot().map_err(ChainError::from)?);
+        let reader = NodeReader::new(snapshot).with_unwritten(unwritten);
+        let state = backend(reader, parent.header.state_root, self.cache.local_cache_trusted());
+        execute(&state, &parent.header, Arc::clone(&self.signatures) as _, content)
+    }
+
+    fn head(&self) -> Arc<Tip> {
+        Arc::clone(&self.head.lock().tip)
+    }
+
+    fn write_out(&self, head: &mut Head) -> Result<(), ChainError> {
+        if head.unwritten.blocks.is_empty() {
+            return Ok(());
+        }
+        self.store.commit(&head.unwritten.records)?;
+        let Unwritten { blocks, .. } = std::mem::take(&mut head.unwritten);
+        for (tip, block) in blocks {
+            *self.tip.write() = tip;
+            self.each_observer(|observer| observer.committed(&block));
+            // Nobody listening is fine.
+            let _ = self.events.send(ChainEvent::Committed(block));
+        }
+        Ok(())
+    }
+
+    fn each_observer(&self, mut tell: impl FnMut(&dyn ChainObserver)) {
+        self.observers.read().iter().filter_map(Weak::upgrade).for_each(|observer| tell(observer.as_ref()));
+    }
+
+    fn visible_number(&self, snapshot: &Snapshot, hash: &Hash) -> Result<Option<u32>, ChainError> {
+        let number = snapshot.number_of(&hash.0)?;
+        Ok(number.filter(|number| *number <= self.tip().number()))
+    }
+}
+
+fn append(head: &mut Head, executed: ExecutedBlock, certificate: Vec<u8>) -> Result<(), ChainError> {
+    if executed.block.header.parent_hash != head.tip.hash {
+        let (number, expected) = (executed.block.number(), executed.block.header.parent_hash);
+        return Err(ChainError::StaleParent { number, expected, tip: head.tip.hash });
+    }
+    let committed = Arc::new(committed_block(&executed, certificate));
+    let tip = Tip { hash: committed.hash, header: committed.block.header.clone(), time_ms: executed.time_ms };
+    head.tip = Arc::new(tip);
+    Arc::make_mut(&mut head.unwritten.nodes).extend(executed.changes.inserted.iter().cloned());
+    head.unwritten.records.push((committed.to_record(), executed.changes));
+    head.unwritten.blocks.push((Arc::clone(&head.tip), committed));
+    Ok(())
+}
+
+fn committed_block(executed: &ExecutedBlock, certificate: Vec<u8>) -> CommittedBlock {
+    CommittedBlock { hash: executed.hash, block: executed.block.clone(), certificate }
+}
+
+/// Block 0 and the nodes of its state.
+fn genesis_block(genesis: &Storage) -> (BlockRecord, NodeChanges) {
+    let state = InMemoryBackend::<BlakeTwo256>::from((genesis.clone(), StateVersion::V1));
+    let header = Header {
+        parent_hash: Hash::zero(),
+        number: 0,
+        state_root: *state.root(),
+        extrinsics_root: sp_trie::empty_trie_root::<sp_trie::LayoutV1<BlakeTwo256>>(),
+        digest: Default::default(),
+    };
+    let record =
+        BlockRecord { number: 0, header: header.encode(), body: Vec::new(), certificate: Vec::new() };
+    (record, node_changes(state.into_storage()))
+}
+
+fn ensure_genesis(store: &Store, genesis: &Storage) -> Result<(), ChainError> {
+    let (block, changes) = genesis_block(genesis);
+    match store.snapshot()?.genesis() {
+        None => Ok(store.initialize(&block, &changes.inserted)?),
+        Some(found) if found == block.hash() => Ok(()),
+        Some(found) => Err(StoreError::WrongGenesis { found, expected: block.hash() }.into()),
+    }
+}
+
+fn read_tip(snapshot: &Arc<Snapshot>, cache: &Arc<SharedTrieCache<BlakeTwo256>>) -> Result<Tip, ChainError> {
+    let number = snapshot.tip()?.number;
+    let missing = || ChainError::damaged(format_args!("the header of the tip, block {number}, is missing"));
+    let header = decode_header(&snapshot.header(number)?.ok_or_else(missing)?)?;
+    let hash = header.hash();
+    let view = StateView::new(hash, header.clone(), Arc::clone(snapshot), Arc::clone(cache));
+    let time_ms = view.value(&storage_keys::timestamp())?.unwrap_or_default();
+    Ok(Tip { hash, header, time_ms })
+}
+
+/// Reads a dump and checks that its blocks follow each other and that the newest state is whole.
+///
+/// # Errors
+/// [`StoreError::BadDump`].
+pub fn check_dump(bytes: &[u8]) -> Result<Dump, ChainError> {
+    let dump = Dump::from_bytes(bytes)?;
+    let mut parent = Hash::zero();
+    let mut root = Hash::zero();
+    for block in &dump.blocks {
+        let header = decode_header(&block.header).map_err(|error| StoreError::BadDump(error.to_string()))?;
+        if header.parent_hash != parent || header.number != block.number {
+            let text = format!("block {} does not follow the one before it", block.number);
+            return Err(StoreError::BadDump(text).into());
+        }
+        parent = header.hash();
+        root = header.state_root;
+    }
+    check_state(&dump, root)
+        .map_err(|error| StoreError::BadDump(format!("its newest state is not whole: {error}")))?;
+    Ok(dump)
+}
+
+fn check_state(dump: &Dump, root: Hash) -> Result<(), String> {
+    let nodes = DumpedNodes(dump.nodes.iter().map(|(key, node)| (key.as_slice(), node.as_slice())).collect());
+    let state = TrieBackendBuilder::<_, BlakeTwo256>::new(nodes, root).build();
+    let mut pairs = state.pairs(Default::default())?;
+    pairs.try_for_each(|pair| pair.map(drop))
+}
+
+struct DumpedNodes<'a>(HashMap<&'a [u8], &'a [u8]>);
+
+impl TrieBackendStorage<BlakeTwo256> for DumpedNodes<'_> {
+    fn get(&self, hash: &Hash, prefix: Prefix<'_>) -> Result<Option<DBValue>, String> {
+        let key = sp_trie::prefixed_key::<BlakeTwo256>(hash, prefix);
+        Ok(self.0.get(key.as_slice()).map(|node| node.to_vec()))
+    }
+}

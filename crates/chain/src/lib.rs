@@ -1,0 +1,36 @@
+//! The chain: executing, proposing, validating and committing blocks, the mempool, and the sequencers that drive them.
+//!
+//! - [`Chain`] owns the state. It proposes a block on its tip, validates somebody else's, and commits what was decided.
+//!   All three run the same function ([`executor`]); nothing else changes state.
+//! - [`Mempool`] holds transactions that wait for a block.
+//! - [`Application`] is a chain with its mempool: what a [`Sequencer`] sees.
+//! - A [`Sequencer`] decides which block comes next. [`Local`] does it alone, for development; others agree on it with
+//!   the rest of the network. Nothing above the trait knows which one runs.
+//!
+//! A committed block is final: there are no forks, and the tip never moves back, except when the owner of a development
+//! chain reverts it ([`Chain::revert_to`]).
+
+pub mod audit;
+pub mod block;
+pub mod error;
+pub mod executor;
+pub mod local;
+pub mod mempool;
+pub mod sequencer;
+pub mod state;
+pub mod storage_keys;
+
+mod chain;
+mod node_reader;
+mod signatures;
+
+pub use block::{Block, CommittedBlock, Transaction};
+pub use chain::{Chain, ChainEvent, ChainObserver, ChainParams, CommitOutcome, Tip};
+pub use error::{CallError, ChainError, InvalidBlock};
+pub use executor::{Budget, Candidates, ExecutedBlock, ProposalContext, Rejection, Validity, Verdict};
+pub use local::{Local, LocalConfig, LocalError, LocalHandle, LocalStatus, SealMode, SnapshotId};
+pub use mempool::{Mempool, MempoolLimits, PoolStatus, SubmitError, TransactionStatus, Watcher};
+pub use myelin_runtime::{AccountId, Balance, BlockNumber, Hash, Header, Nonce};
+pub use myelin_store::{Config as StoreConfig, History, Location, Store, StoreError};
+pub use sequencer::{Application, Sequencer, SequencerError};
+pub use state::{CallLimits, StateView};

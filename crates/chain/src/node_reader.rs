@@ -1,0 +1,102 @@
+//! The seam between the trie and the store.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hash_db::Prefix;
+use myelin_runtime::Hash;
+use myelin_store::{Snapshot, StoreError};
+use parking_lot::Mutex;
+use sp_runtime::traits::BlakeTwo256;
+use sp_state_machine::{TrieBackend, TrieBackendBuilder, TrieBackendStorage};
+use sp_trie::{cache::LocalTrieCache, DBValue};
+
+use crate::CallError;
+
+/// State at one root.
+pub(crate) type Backend = TrieBackend<NodeReader, BlakeTwo256, LocalTrieCache<BlakeTwo256>>;
+
+/// Encoded nodes by key.
+pub(crate) type NodeMap = HashMap<Vec<u8>, Vec<u8>>;
+
+/// Reads trie nodes out of a snapshot, and out of blocks that are not on disk yet.
+///
+/// The trie code above turns a failed read into a panic, and when it computes a root even into the *old* root. So the
+/// first failure is kept here, and whoever ran something asks for it afterwards.
+#[derive(Clone)]
+pub(crate) struct NodeReader {
+    snapshot: Arc<Snapshot>,
+    unwritten: Option<Arc<NodeMap>>,
+    deadline: Option<Deadline>,
+    failure: Arc<Mutex<Option<ReadFailure>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    limit: Duration,
+}
+
+enum ReadFailure {
+    Store(StoreError),
+    Deadline(Duration),
+}
+
+impl NodeReader {
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self { snapshot, unwritten: None, deadline: None, failure: Arc::default() }
+    }
+
+    /// The same, with nodes that the snapshot does not have.
+    pub fn with_unwritten(self, nodes: Arc<NodeMap>) -> Self {
+        Self { unwritten: Some(nodes), ..self }
+    }
+
+    /// The same, failing every read that starts later than `limit` from now.
+    pub fn with_time_limit(self, limit: Duration) -> Self {
+        let deadline = Instant::now().checked_add(limit).map(|at| Deadline { at, limit });
+        Self { deadline, ..self }
+    }
+
+    /// The first failure since the last call, if there was one.
+    pub fn take_failure(&self) -> Result<(), CallError> {
+        match self.failure.lock().take() {
+            None => Ok(()),
+            Some(ReadFailure::Store(error)) => Err(error.into()),
+            Some(ReadFailure::Deadline(limit)) => Err(CallError::DeadlineExceeded(limit.as_millis() as u64)),
+        }
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Option<DBValue>, ReadFailure> {
+        match self.deadline {
+            Some(Deadline { at, limit }) if Instant::now() > at => return Err(ReadFailure::Deadline(limit)),
+            _ => {}
+        }
+        match self.unwritten.as_ref().and_then(|nodes| nodes.get(key)) {
+            Some(node) => Ok(Some(node.clone())),
+            None => self.snapshot.node(key).map_err(ReadFailure::Store),
+        }
+    }
+}
+
+impl TrieBackendStorage<BlakeTwo256> for NodeReader {
+    fn get(&self, hash: &Hash, prefix: Prefix<'_>) -> Result<Option<DBValue>, String> {
+        let key = sp_trie::prefixed_key::<BlakeTwo256>(hash, prefix);
+        self.read(&key).map_err(|failure| {
+            let text = match &failure {
+                ReadFailure::Store(error) => error.to_string(),
+                ReadFailure::Deadline(_) => "out of time".to_owned(),
+            };
+            self.failure.lock().get_or_insert(failure);
+            text
+        })
+    }
+}
+
+/// State at `root`, read through `reader`.
+pub(crate) fn backend(reader: NodeReader, root: Hash, cache: LocalTrieCache<BlakeTwo256>) -> Backend {
+    TrieBackendBuilder::new(reader, root).with_cache(cache).build()
+}

@@ -1,0 +1,179 @@
+//! Reading the state of a block.
+
+use std::{sync::Arc, time::Duration};
+
+use codec::Decode;
+use myelin_runtime::{Hash, Header};
+use myelin_store::Snapshot;
+use sp_runtime::traits::BlakeTwo256;
+use sp_state_machine::{Backend as _, IterArgs, OverlayedChanges};
+use sp_trie::cache::SharedTrieCache;
+
+use crate::{
+    executor::{call_runtime, with_ample_stack},
+    node_reader::{backend, Backend, NodeReader},
+    CallError, ChainError,
+};
+
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// What a runtime call from outside may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// The call is stopped at its first read of state after this time. Work that reads nothing is not interrupted, so
+    /// callers allow only functions that are known to end.
+    pub max_time: Duration,
+    /// Largest answer in bytes.
+    pub max_result_bytes: usize,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self { max_time: Duration::from_secs(10), max_result_bytes: 64 << 20 }
+    }
+}
+
+/// The state after one block. It stays readable for as long as the view lives, even when the block leaves the history
+/// window meanwhile.
+pub struct StateView {
+    hash: Hash,
+    header: Header,
+    snapshot: Arc<Snapshot>,
+    cache: Arc<SharedTrieCache<BlakeTwo256>>,
+    backend: Backend,
+}
+
+impl StateView {
+    pub(crate) fn new(
+        hash: Hash,
+        header: Header,
+        snapshot: Arc<Snapshot>,
+        cache: Arc<SharedTrieCache<BlakeTwo256>>,
+    ) -> Self {
+        let reader = NodeReader::new(Arc::clone(&snapshot));
+        let backend = backend(reader, header.state_root, cache.local_cache_untrusted());
+        Self { hash, header, snapshot, cache, backend }
+    }
+
+    /// The block whose state this is.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// Its header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Its height.
+    pub fn number(&self) -> u32 {
+        self.header.number
+    }
+
+    /// The value under `key`.
+    ///
+    /// # Errors
+    /// When the database cannot be read, as for every reader here.
+    pub fn storage(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ChainError> {
+        self.read(self.backend.storage(key))
+    }
+
+    /// The Blake2b-256 hash of the value under `key`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn storage_hash(&self, key: &[u8]) -> Result<Option<Hash>, ChainError> {
+        self.read(self.backend.storage_hash(key))
+    }
+
+    /// The value under `key`, decoded.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the value is no `T`.
+    pub fn value<T: Decode>(&self, key: &[u8]) -> Result<Option<T>, ChainError> {
+        let Some(bytes) = self.storage(key)? else { return Ok(None) };
+        T::decode(&mut &bytes[..]).map(Some).map_err(|error| {
+            ChainError::damaged(format_args!("a value in the state cannot be decoded: {error}"))
+        })
+    }
+
+    /// Up to `count` keys that start with `prefix`, in order, after `start` when it is given.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn keys_paged(
+        &self,
+        prefix: &[u8],
+        count: usize,
+        start: Option<&[u8]>,
+    ) -> Result<Vec<Vec<u8>>, ChainError> {
+        let keys = self.read(self.backend.keys(range(prefix, start)))?;
+        keys.take(count).map(|key| self.read(key)).collect()
+    }
+
+    /// All keys that start with `prefix` and their values, in order.
+    ///
+    /// # Errors
+    /// Each item is an error when the database cannot be read.
+    pub fn pairs<'a>(
+        &'a self,
+        prefix: &'a [u8],
+    ) -> Result<impl Iterator<Item = Result<Pair, ChainError>> + 'a, ChainError> {
+        let pairs = self.read(self.backend.pairs(range(prefix, None)))?;
+        Ok(pairs.map(|pair| self.read(pair)))
+    }
+
+    /// Reads the whole state and checks every node of it against the state root; returns how many values there are.
+    ///
+    /// # Errors
+    /// When a node is missing or is not the one that its parent names.
+    pub fn verify(&self) -> Result<u64, ChainError> {
+        // Every node read is checked against its hash, and each names its children by theirs.
+        self.pairs(&[])?.try_fold(0, |count, pair| pair.map(|_| count + 1))
+    }
+
+    /// Encoded trie nodes that prove the values under `keys`, or their absence, against the state root.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn read_proof(&self, keys: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, ChainError> {
+        let proof = sp_state_machine::prove_read_on_trie_backend(&self.backend, keys);
+        Ok(self.read(proof)?.into_iter_nodes().collect())
+    }
+
+    /// Runs a runtime function on this state and forgets what it writes.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub fn call(&self, method: &str, arguments: &[u8], limits: CallLimits) -> Result<Vec<u8>, CallError> {
+        let reader = NodeReader::new(Arc::clone(&self.snapshot)).with_time_limit(limits.max_time);
+        let state = backend(reader, self.header.state_root, self.cache.local_cache_untrusted());
+        let call = || call_runtime(&state, &mut OverlayedChanges::default(), None, method, arguments);
+        let answer = with_ample_stack(call)?;
+        if answer.len() > limits.max_result_bytes {
+            return Err(CallError::ResultTooLarge { found: answer.len(), limit: limits.max_result_bytes });
+        }
+        Ok(answer)
+    }
+
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    fn read<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Result<T, ChainError> {
+        self.backend.backend_storage().take_failure().map_err(|failure| match failure {
+            CallError::Store(error) => error.into(),
+            other => ChainError::damaged(other),
+        })?;
+        result.map_err(|error| ChainError::damaged(format_args!("the state of {:?}: {error}", self.hash)))
+    }
+}
+
+fn range<'a>(prefix: &'a [u8], start: Option<&'a [u8]>) -> IterArgs<'a> {
+    let mut arguments = IterArgs::default();
+    arguments.prefix = Some(prefix);
+    arguments.start_at = start;
+    arguments.start_at_exclusive = true;
+    arguments
+}
