@@ -1,0 +1,85 @@
+//! What the server listens on, and what it spends on clients.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+/// The port that clients try first.
+pub const DEFAULT_PORT: u16 = 9944;
+
+/// How a server works. Every limit bounds what clients can make the node hold or do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RpcConfig {
+    /// Where to listen, for HTTP and WebSocket alike. Port 0 takes any free one.
+    pub address: SocketAddr,
+    /// Open connections; more are refused.
+    pub max_connections: usize,
+    /// Bytes of a request or batch.
+    pub max_request_bytes: u32,
+    /// Bytes of an answer.
+    pub max_response_bytes: u32,
+    /// Requests in a batch.
+    pub max_batch: u32,
+    /// Subscriptions of one connection.
+    pub max_subscriptions: u32,
+    /// Requests of one connection that are worked on at the same time; others wait unread.
+    pub max_requests_in_progress: usize,
+    /// Bytes of answers that a client has not read yet, above which no more of its requests are worked on.
+    pub max_unread_bytes: usize,
+    /// Bytes of requests and answers of all connections together, above which those that hold most are refused more.
+    pub max_held_bytes: usize,
+    /// How long a client may leave notifications unread before a subscription is closed. After twice that without
+    /// reading anything it is disconnected.
+    pub max_unread_time: Duration,
+    /// Notifications of one connection that wait to be sent.
+    pub notification_capacity: u32,
+    /// Reads of the database at the same time.
+    pub parallel_reads: usize,
+    /// Runtime calls at the same time.
+    pub parallel_calls: usize,
+    /// How long a request may wait for its turn.
+    pub max_wait: Duration,
+    /// How long a runtime call may take.
+    pub max_call_time: Duration,
+    /// Bytes of a runtime call's arguments.
+    pub max_argument_bytes: usize,
+}
+
+impl Default for RpcConfig {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            address: (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(),
+            max_connections: 512,
+            // Twice the largest extrinsic, because it comes in hexadecimal, and something around it.
+            max_request_bytes: 5 << 20,
+            max_response_bytes: 64 << 20,
+            max_batch: 256,
+            max_subscriptions: 128,
+            max_requests_in_progress: 16,
+            max_unread_bytes: 16 << 20,
+            max_held_bytes: 256 << 20,
+            max_unread_time: Duration::from_secs(30),
+            notification_capacity: 128,
+            parallel_reads: 8 * processors,
+            parallel_calls: processors.max(2),
+            max_wait: Duration::from_secs(30),
+            max_call_time: Duration::from_secs(10),
+            // The largest extrinsic, and something around it.
+            max_argument_bytes: (2 << 20) + 1024,
+        }
+    }
+}
+
+impl RpcConfig {
+    /// Defaults on `address`.
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address, ..Self::default() }
+    }
+
+    /// Defaults on a free port of this machine.
+    pub fn any_port() -> Self {
+        Self::at((Ipv4Addr::LOCALHOST, 0).into())
+    }
+}

@@ -1,0 +1,396 @@
+//! What one connection may make the node hold.
+//!
+//! The server library reads requests as fast as they arrive, works on all of them at once and keeps every answer until it
+//! can be sent. A client that only writes would fill the memory of the node. Here the two directions are tied together:
+//!
+//! - requests stay unread in the socket while the client does not take answers, or enough requests are under way;
+//! - no further request is worked on while too many bytes of answers wait, and none of a connection that holds more than its
+//!   share while all connections together hold too much;
+//! - a client that takes nothing for too long is disconnected.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc,
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::{
+    future::{BoxFuture, FutureExt},
+    task::AtomicWaker,
+};
+use jsonrpsee::{
+    server::middleware::rpc::{RpcService, RpcServiceT},
+    types::{
+        error::{OVERSIZED_RESPONSE_CODE, OVERSIZED_RESPONSE_MSG},
+        ErrorObjectOwned, Id, Request,
+    },
+    MethodResponse,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
+    time::{sleep, Sleep},
+};
+use tokio_util::{
+    sync::{CancellationToken, WaitForCancellationFutureOwned},
+    task::task_tracker::TaskTrackerToken,
+};
+
+use crate::{
+    error::{busy, RpcResult},
+    RpcConfig,
+};
+
+/// Bytes of answers that wait, above which no more requests are read. Each answer that waits costs some kilobytes besides.
+const READ_ON_BELOW_BYTES: usize = 64 << 10;
+/// What a connection may hold even if all together hold too much.
+const SHARE_BYTES: usize = 256 << 10;
+/// A request is in memory as it came, as its parameters, and decoded.
+const COPIES_OF_REQUEST: usize = 3;
+
+/// Bytes that all connections together hold: requests that are worked on, and answers that wait.
+#[derive(Default)]
+pub(crate) struct Traffic {
+    held_bytes: AtomicUsize,
+}
+
+/// What one connection holds.
+pub(crate) struct Flow {
+    traffic: Arc<Traffic>,
+    /// Requests that are worked on.
+    in_progress: AtomicUsize,
+    /// Bytes that they take up.
+    in_progress_bytes: AtomicUsize,
+    /// Bytes that were read and are not known to be a request yet.
+    undecoded_bytes: AtomicUsize,
+    /// Bytes of answers that are not written to the socket yet.
+    unread_bytes: AtomicUsize,
+    /// Whether the socket takes no more, because the client does not read.
+    stalled: AtomicBool,
+    /// Whether the client has taken nothing for too long. Ends reading as well, which goes on independently of writing.
+    abandoned: AtomicBool,
+    /// Whoever reads from the socket.
+    reader: AtomicWaker,
+    drained: Notify,
+    limits: Limits,
+}
+
+struct Limits {
+    in_progress: usize,
+    request_bytes: usize,
+    response_bytes: usize,
+    unread_bytes: usize,
+    held_bytes: usize,
+    max_wait: Duration,
+}
+
+impl Flow {
+    pub fn new(traffic: Arc<Traffic>, config: &RpcConfig) -> Arc<Self> {
+        Arc::new(Self {
+            traffic,
+            in_progress: AtomicUsize::new(0),
+            in_progress_bytes: AtomicUsize::new(0),
+            undecoded_bytes: AtomicUsize::new(0),
+            unread_bytes: AtomicUsize::new(0),
+            stalled: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+            drained: Notify::new(),
+            limits: Limits {
+                in_progress: config.max_requests_in_progress.max(1),
+                request_bytes: config.max_request_bytes as usize,
+                response_bytes: config.max_response_bytes as usize,
+                unread_bytes: config.max_unread_bytes,
+                held_bytes: config.max_held_bytes,
+                max_wait: config.max_wait,
+            },
+        })
+    }
+
+    /// A request is worked on until what this returns is dropped.
+    fn begin(self: &Arc<Self>, request_bytes: usize, going_on: TaskTrackerToken) -> InProgress {
+        let bytes = request_bytes.saturating_mul(COPIES_OF_REQUEST);
+        self.in_progress.fetch_add(1, Ordering::AcqRel);
+        self.in_progress_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.traffic.held_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.undecoded_bytes.store(0, Ordering::Release);
+        self.wake_reader();
+        InProgress { flow: Arc::clone(self), bytes, _going_on: going_on }
+    }
+
+    /// Another answer waits to be written. Whatever is told here is written some time, or the connection ends.
+    fn owe(&self, bytes: usize) {
+        self.unread_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.traffic.held_bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// Bytes were written. They include what is not accounted for, such as headers and notifications.
+    fn wrote(&self, bytes: usize) {
+        let before = self
+            .unread_bytes
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |unread| Some(unread.saturating_sub(bytes)));
+        let owed = before.unwrap_or_default().min(bytes);
+        self.traffic.held_bytes.fetch_sub(owed, Ordering::AcqRel);
+        self.stalled.store(false, Ordering::Release);
+        // What is answered without having been a request was read all the same.
+        self.undecoded_bytes.store(0, Ordering::Release);
+        if self.unread_bytes.load(Ordering::Acquire) <= self.limits.unread_bytes {
+            self.drained.notify_waiters();
+        }
+        self.wake_reader();
+    }
+
+    fn may_read(&self) -> bool {
+        let limit = self.limits.request_bytes.saturating_mul(COPIES_OF_REQUEST);
+        !self.stalled.load(Ordering::Acquire)
+            && self.unread_bytes.load(Ordering::Acquire) <= READ_ON_BELOW_BYTES
+            && self.undecoded_bytes.load(Ordering::Acquire) <= limit
+            && self.in_progress_bytes.load(Ordering::Acquire) <= limit
+            && self.in_progress.load(Ordering::Acquire) < self.limits.in_progress
+    }
+
+    fn wake_reader(&self) {
+        if self.may_read() {
+            self.reader.wake();
+        }
+    }
+
+    /// Whether this connection may have more while all connections together hold what they do. To be asked when a request
+    /// comes and again when it is its turn, because many wait for theirs.
+    pub fn check_share(&self) -> RpcResult<()> {
+        let held = self.unread_bytes.load(Ordering::Acquire) + self.in_progress_bytes.load(Ordering::Acquire);
+        match held > SHARE_BYTES && self.traffic.held_bytes.load(Ordering::Acquire) > self.limits.held_bytes {
+            true => Err(busy("the node is busy: its clients have too much under way; try again in a moment")),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until the client has read enough of the answers that it has.
+    async fn room(&self) -> RpcResult<()> {
+        self.check_share()?;
+        let drained = async {
+            loop {
+                let notified = self.drained.notified();
+                if self.unread_bytes.load(Ordering::Acquire) <= self.limits.unread_bytes {
+                    return;
+                }
+                notified.await;
+            }
+        };
+        tokio::time::timeout(self.limits.max_wait, drained)
+            .await
+            .map_err(|_| busy("too many answers wait to be read; read them, or ask for less in one batch"))
+    }
+
+    /// The answer, or an error if it is too large.
+    fn bounded(&self, id: Id<'_>, response: MethodResponse) -> MethodResponse {
+        let limit = self.limits.response_bytes;
+        match response.as_result().len() {
+            found if found > limit => MethodResponse::error(id, oversized(found, limit)),
+            _ => response,
+        }
+    }
+
+    /// Nothing more is read or written.
+    fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.reader.wake();
+    }
+}
+
+fn oversized(found: usize, limit: usize) -> ErrorObjectOwned {
+    let detail = format!("the answer has {found} bytes, the limit is {limit}; ask for less at once");
+    ErrorObjectOwned::owned(OVERSIZED_RESPONSE_CODE, OVERSIZED_RESPONSE_MSG, Some(detail))
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.traffic.held_bytes.fetch_sub(*self.unread_bytes.get_mut(), Ordering::AcqRel);
+    }
+}
+
+/// A request that is being worked on.
+struct InProgress {
+    flow: Arc<Flow>,
+    bytes: usize,
+    _going_on: TaskTrackerToken,
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.flow.in_progress.fetch_sub(1, Ordering::AcqRel);
+        self.flow.in_progress_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.flow.traffic.held_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.flow.wake_reader();
+    }
+}
+
+/// Works on the requests of one connection, as its flow allows.
+#[derive(Clone)]
+pub(crate) struct Metered {
+    service: RpcService,
+    flow: Arc<Flow>,
+    context: Arc<crate::Context>,
+}
+
+impl Metered {
+    pub fn new(service: RpcService, flow: Arc<Flow>, context: Arc<crate::Context>) -> Self {
+        Self { service, flow, context }
+    }
+}
+
+impl<'a> RpcServiceT<'a> for Metered {
+    type Future = BoxFuture<'a, MethodResponse>;
+
+    fn call(&self, mut request: Request<'a>) -> Self::Future {
+        let Self { service, flow, context } = self.clone();
+        let request_bytes = request.params.as_ref().map_or(0, |parameters| parameters.get().len());
+        let in_progress = flow.begin(request_bytes, context.workshop.token());
+        request.extensions_mut().insert(Arc::clone(&flow));
+        async move {
+            let _in_progress = in_progress;
+            let id = request.id.clone().into_owned();
+            let response = match flow.room().await {
+                Ok(()) => flow.bounded(id, service.call(request).await),
+                Err(error) => MethodResponse::error(id, error),
+            };
+            // A subscription's first answer is sent by the subscription itself.
+            if !response.is_subscription() {
+                flow.owe(response.as_result().len());
+            }
+            response
+        }
+        .boxed()
+    }
+}
+
+/// A socket that is read only while its flow allows, and fails when the other side reads nothing for too long.
+pub(crate) struct Guarded<S, Held> {
+    socket: S,
+    flow: Arc<Flow>,
+    max_stalled_time: Duration,
+    /// Runs while a write cannot go on.
+    stalled: Option<Pin<Box<Sleep>>>,
+    /// Different tasks read and write, and each has to be woken.
+    cut_while_reading: Cut,
+    cut_while_writing: Cut,
+    /// Dropped when the connection is over.
+    _held: Held,
+}
+
+/// Ends when the connection is to be cut off.
+type Cut = Pin<Box<WaitForCancellationFutureOwned>>;
+
+impl<S, Held> Guarded<S, Held> {
+    /// Guards `socket`, which is cut off when `cut` is cancelled.
+    pub fn new(
+        socket: S,
+        flow: Arc<Flow>,
+        max_stalled_time: Duration,
+        cut: CancellationToken,
+        held: Held,
+    ) -> Self {
+        Self {
+            socket,
+            flow,
+            max_stalled_time,
+            stalled: None,
+            cut_while_reading: Box::pin(cut.clone().cancelled_owned()),
+            cut_while_writing: Box::pin(cut.cancelled_owned()),
+            _held: held,
+        }
+    }
+
+    /// What to make of a write that cannot go on now.
+    fn poll_stalled<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.flow.stalled.store(true, Ordering::Release);
+        let time = self.max_stalled_time;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(time)));
+        if stalled.as_mut().poll(context).is_ready() {
+            self.flow.abandon();
+            return Poll::Ready(Err(timed_out()));
+        }
+        poll_cut(&mut self.cut_while_writing, context)
+    }
+
+    fn written(&mut self, result: io::Result<usize>) -> Poll<io::Result<usize>> {
+        self.stalled = None;
+        if let Ok(bytes) = result {
+            self.flow.wrote(bytes);
+        }
+        Poll::Ready(result)
+    }
+}
+
+fn timed_out() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the client has not read anything for too long")
+}
+
+fn poll_cut<T>(cut: &mut Cut, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+    let aborted = || Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the node stops"));
+    cut.as_mut().poll(context).map(|()| aborted())
+}
+
+impl<S: AsyncRead + Unpin, Held: Unpin> AsyncRead for Guarded<S, Held> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.flow.reader.register(context.waker());
+        if self.flow.abandoned.load(Ordering::Acquire) {
+            return Poll::Ready(Err(timed_out()));
+        }
+        if self.flow.may_read() {
+            let before = buffer.filled().len();
+            if let Poll::Ready(result) = Pin::new(&mut self.socket).poll_read(context, buffer) {
+                let bytes = buffer.filled().len().saturating_sub(before);
+                self.flow.undecoded_bytes.fetch_add(bytes, Ordering::AcqRel);
+                return Poll::Ready(result);
+            }
+        }
+        poll_cut(&mut self.cut_while_reading, context)
+    }
+}
+
+impl<S: AsyncWrite + Unpin, Held: Unpin> AsyncWrite for Guarded<S, Held> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.socket).poll_write(context, bytes) {
+            Poll::Ready(result) => self.written(result),
+            Poll::Pending => self.poll_stalled(context),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.socket).poll_write_vectored(context, parts) {
+            Poll::Ready(result) => self.written(result),
+            Poll::Pending => self.poll_stalled(context),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,115 @@
+//! What methods work with.
+
+use std::sync::Arc;
+
+use myelin_chain::{CallLimits, Chain, Hash, LocalHandle, Mempool, StateView};
+
+use crate::{
+    error::{self, RpcResult},
+    work::Workshop,
+    RpcConfig,
+};
+
+/// What kind of chain this is, for wallets that show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChainKind {
+    /// For developing; may be reset at any time.
+    Development,
+    /// For testing among friends.
+    Local,
+    /// With value.
+    Live,
+}
+
+impl ChainKind {
+    /// The word that clients know it by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "Development",
+            Self::Local => "Local",
+            Self::Live => "Live",
+        }
+    }
+}
+
+/// How node and chain present themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The chain's name.
+    pub chain_name: String,
+    /// What kind of chain it is.
+    pub chain_kind: ChainKind,
+    /// The program's version.
+    pub node_version: String,
+}
+
+/// How the node stands in its network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkStatus {
+    /// Nodes it is connected to.
+    pub peers: usize,
+    /// Whether it is behind the others.
+    pub is_syncing: bool,
+    /// Whether it ought to have peers.
+    pub should_have_peers: bool,
+}
+
+/// Tells how the node stands in its network.
+pub type NetworkView = Arc<dyn Fn() -> NetworkStatus + Send + Sync>;
+
+/// What a server serves.
+#[derive(Clone)]
+pub struct Services {
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// Where submitted transactions go.
+    pub mempool: Arc<Mempool>,
+    /// How node and chain present themselves.
+    pub identity: Identity,
+    /// How the node stands in its network.
+    pub network: NetworkView,
+    /// Controls the sequencer of a development chain. The `dev_*` methods exist only with it.
+    pub development: Option<LocalHandle>,
+}
+
+/// Services and limits, as every method sees them.
+pub(crate) struct Context {
+    pub services: Services,
+    pub config: RpcConfig,
+    pub workshop: Workshop,
+}
+
+impl Context {
+    pub fn new(services: Services, config: RpcConfig) -> Self {
+        let workshop = Workshop::new(&config);
+        Self { services, config, workshop }
+    }
+
+    pub fn chain(&self) -> &Chain {
+        &self.services.chain
+    }
+
+    /// The hash that was asked for, or the tip's.
+    pub fn hash_or_tip(&self, hash: Option<Hash>) -> Hash {
+        hash.unwrap_or_else(|| self.chain().tip().hash)
+    }
+
+    /// The state after the block that was asked for, or after the tip.
+    pub fn state(&self, hash: Option<Hash>) -> RpcResult<StateView> {
+        match hash {
+            Some(hash) => self.chain().state(&hash),
+            None => self.chain().tip_state(),
+        }
+        .map_err(error::chain)
+    }
+
+    /// Runs a runtime function within the limits of this server.
+    pub fn call(&self, state: &StateView, method: &str, arguments: &[u8]) -> RpcResult<Vec<u8>> {
+        let limits = CallLimits {
+            max_time: self.config.max_call_time,
+            // Hexadecimal doubles it, and the answer has an envelope.
+            max_result_bytes: (self.config.max_response_bytes / 2).saturating_sub(1024) as usize,
+        };
+        state.call(method, arguments, limits).map_err(error::call)
+    }
+}

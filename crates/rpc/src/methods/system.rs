@@ -1,0 +1,57 @@
+//! `system_*`: what node and chain are.
+
+use serde_json::json;
+
+use super::{Method, Run};
+use crate::{
+    error::{self, RpcResult},
+    parameters::Arguments,
+    work::Cost,
+    Context,
+};
+
+/// The name of this program.
+const NODE_NAME: &str = "myelin";
+/// What SS58 addresses begin with.
+const SS58_PREFIX: u16 = 42;
+/// A TAO has this many decimals.
+const TOKEN_DECIMALS: u8 = 9;
+const TOKEN_SYMBOL: &str = "TAO";
+
+pub(crate) const METHODS: &[Method] = &[
+    now("system_name", |_| Ok(json!(NODE_NAME))),
+    now("system_version", |context| Ok(json!(context.services.identity.node_version))),
+    now("system_chain", |context| Ok(json!(context.services.identity.chain_name))),
+    now("system_chainType", |context| Ok(json!(context.services.identity.chain_kind.as_str()))),
+    now("system_properties", |_| Ok(properties())),
+    now("system_health", |context| Ok(health(context))),
+    Method {
+        name: "system_accountNextIndex",
+        aliases: &["account_nextIndex"],
+        parameters: &[&["account"]],
+        run: Run::Blocking(Cost::Read, next_nonce),
+    },
+];
+
+const fn now(name: &'static str, run: fn(&Context) -> RpcResult) -> Method {
+    Method { name, aliases: &[], parameters: &[], run: Run::Now(run) }
+}
+
+fn properties() -> serde_json::Value {
+    json!({ "ss58Format": SS58_PREFIX, "tokenDecimals": TOKEN_DECIMALS, "tokenSymbol": TOKEN_SYMBOL })
+}
+
+fn health(context: &Context) -> serde_json::Value {
+    let status = (context.services.network)();
+    json!({
+        "peers": status.peers,
+        "isSyncing": status.is_syncing,
+        "shouldHavePeers": status.should_have_peers,
+    })
+}
+
+fn next_nonce(context: &Context, mut arguments: Arguments) -> RpcResult {
+    let account = arguments.required(0)?;
+    let nonce = context.services.mempool.next_nonce(&account).map_err(error::chain)?;
+    Ok(json!(nonce))
+}

@@ -1,0 +1,103 @@
+//! Which runtime functions may be called from outside.
+//!
+//! The functions run natively and without metering, so only those that are known to end and to be meant for reading are
+//! let through. What builds, executes or validates blocks is the node's business.
+
+use myelin_chain::{block::decode_extrinsic, CallError};
+
+use crate::error::{self, client, RpcResult};
+
+/// Runtime APIs all of whose functions may be called.
+const READABLE: &[&str] = &[
+    "AccountNonceApi",
+    "AuditApi",
+    "BetaBasketRuntimeApi",
+    "DelegateInfoRuntimeApi",
+    "Metadata",
+    "NeuronInfoRuntimeApi",
+    "ProxyFilterRuntimeApi",
+    "StakeInfoRuntimeApi",
+    "SubnetInfoRuntimeApi",
+    "SubnetRegistrationRuntimeApi",
+    "SwapRuntimeApi",
+    "TransactionPaymentApi",
+];
+
+/// Single functions that may be called.
+const READABLE_FUNCTIONS: &[&str] = &["Core_version"];
+
+/// Runtime APIs that only the node calls.
+const INTERNAL: &[&str] = &["BlockBuilder", "Core", "TaggedTransactionQueue"];
+
+/// Functions whose arguments are an extrinsic and its length.
+const OF_EXTRINSICS: &[&str] =
+    &["TransactionPaymentApi_query_fee_details", "TransactionPaymentApi_query_info"];
+
+const LENGTH_BYTES: usize = size_of::<u32>();
+
+/// Whether `method` may be called with these arguments.
+///
+/// # Errors
+/// One that tells a function that is refused from one that does not exist.
+pub(crate) fn check(method: &str, arguments: &[u8]) -> RpcResult<()> {
+    let api = method.split_once('_').map_or(method, |(api, _)| api);
+    if OF_EXTRINSICS.contains(&method) {
+        check_extrinsic(arguments)
+    } else if READABLE.contains(&api) || READABLE_FUNCTIONS.contains(&method) {
+        Ok(())
+    } else if INTERNAL.contains(&api) {
+        let name = shorten(method);
+        Err(client(format_args!(
+            "Execution failed: {name} is for the node alone; only functions that read may be called"
+        )))
+    } else {
+        Err(error::call(CallError::UnknownMethod(shorten(method))))
+    }
+}
+
+/// The runtime decodes an extrinsic here without limiting how deep its calls are nested, and would run out of stack.
+fn check_extrinsic(arguments: &[u8]) -> RpcResult<()> {
+    let (extrinsic, _) = arguments
+        .split_last_chunk::<LENGTH_BYTES>()
+        .ok_or_else(|| client("Execution failed: expected an extrinsic and its length in 4 bytes"))?;
+    decode_extrinsic(extrinsic).map(drop).map_err(|text| client(format_args!("Execution failed: {text}")))
+}
+
+/// As much of a name as an error should repeat.
+fn shorten(method: &str) -> String {
+    method.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_is_allowed_and_the_rest_is_refused_by_name() {
+        for method in ["Core_version", "Metadata_metadata_at_version", "SwapRuntimeApi_current_alpha_price"] {
+            assert!(check(method, &[]).is_ok(), "{method}");
+        }
+        for method in ["Core_execute_block", "Core_initialize_block", "BlockBuilder_apply_extrinsic", "Core"]
+        {
+            assert!(check(method, &[]).unwrap_err().message().contains("is for the node alone"), "{method}");
+        }
+        for method in ["", "_", "Foo_bar", "core_version"] {
+            let expected = format!("Exported method {method} is not found");
+            assert!(check(method, &[]).unwrap_err().message().contains(&expected), "{method}");
+        }
+        assert!(check(&"x".repeat(1 << 20), &[]).unwrap_err().message().len() < 300);
+    }
+
+    /// A new runtime API has to be sorted into one of the lists.
+    #[test]
+    fn every_runtime_api_is_known() {
+        let known: Vec<_> = READABLE
+            .iter()
+            .chain(INTERNAL)
+            .map(|name| sp_crypto_hashing::blake2_64(name.as_bytes()))
+            .collect();
+        for (id, _) in myelin_runtime::VERSION.apis.iter() {
+            assert!(known.contains(id), "the runtime API with id {} is in no list", hex::encode(id));
+        }
+    }
+}

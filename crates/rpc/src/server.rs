@@ -1,0 +1,196 @@
+//! Listening, and ending.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use jsonrpsee::{
+    server::{
+        middleware::rpc::{RpcService, RpcServiceBuilder},
+        serve_with_graceful_shutdown, stop_channel, BatchRequestConfig, Methods, PingConfig,
+        RandomStringIdProvider, RegisterMethodError, Server, StopHandle,
+    },
+    RpcModule,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
+};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::task_tracker::TaskTrackerToken,
+};
+
+use crate::{
+    connection::{Flow, Guarded, Metered, Traffic},
+    methods, subscriptions, Context, RpcConfig, Services,
+};
+
+/// Characters of a subscription's id.
+const ID_LENGTH: usize = 16;
+/// How often idle WebSocket connections are asked whether they are alive.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// How long they may be silent.
+const SILENCE_LIMIT: Duration = Duration::from_secs(90);
+/// Connections above the limit that are accepted to be told so.
+const REFUSED_CONNECTIONS: usize = 64;
+/// How long connections may take to end by themselves when the server stops.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long to wait before accepting again when the system has no more file handles.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RpcStartError {
+    /// Somebody else listens there.
+    #[error("the RPC address {0} is in use, perhaps by another node; stop that program or choose another port (0 takes any free one)")]
+    AddressInUse(SocketAddr),
+    /// The system does not let this program listen there.
+    #[error("cannot listen on the RPC address {address}: {source}; choose an address of this machine and a port that this user may use")]
+    Unusable {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Two methods have one name.
+    #[error("the RPC methods contradict each other: {0}; this is a defect of the node")]
+    Methods(String),
+}
+
+/// A running server. Dropping it stops it without waiting for it.
+pub struct RpcServer {
+    address: SocketAddr,
+    context: Arc<Context>,
+    stopping: DropGuard,
+    cut: CancellationToken,
+}
+
+impl RpcServer {
+    /// Listens on the configured address and serves `services` from now on.
+    ///
+    /// # Errors
+    /// See [`RpcStartError`].
+    pub async fn start(services: Services, config: RpcConfig) -> Result<Self, RpcStartError> {
+        let listener = listen(config.address).await?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| RpcStartError::Unusable { address: config.address, source })?;
+        let context = Arc::new(Context::new(services, config));
+        let methods = all_methods(&context).map_err(|error| RpcStartError::Methods(error.to_string()))?;
+        let (stopping, cut) = (CancellationToken::new(), CancellationToken::new());
+        tokio::spawn(accept(listener, Arc::clone(&context), methods, stopping.clone(), cut.clone()));
+        Ok(Self { address, context, stopping: stopping.drop_guard(), cut })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes all connections and waits until nothing of the server uses the chain any more.
+    pub async fn stop(self) {
+        let Self { context, stopping, cut, .. } = self;
+        drop(stopping);
+        context.workshop.refuse();
+        if timeout(GRACE, context.workshop.finished()).await.is_err() {
+            cut.cancel();
+            context.workshop.finished().await;
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RpcStartError> {
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => RpcStartError::AddressInUse(address),
+        _ => RpcStartError::Unusable { address, source },
+    })
+}
+
+fn all_methods(context: &Arc<Context>) -> Result<Methods, RegisterMethodError> {
+    let mut module = RpcModule::from_arc(Arc::clone(context));
+    methods::register(&mut module, context.services.development.is_some())?;
+    subscriptions::register(&mut module)?;
+    methods::register_list(&mut module)?;
+    Ok(module.into())
+}
+
+/// What a connection takes up until it is over.
+type Place = (OwnedSemaphorePermit, TaskTrackerToken);
+
+/// Takes in connections until the server stops.
+async fn accept(
+    listener: TcpListener,
+    context: Arc<Context>,
+    methods: Methods,
+    stopping: CancellationToken,
+    cut: CancellationToken,
+) {
+    let _going_on = context.workshop.token();
+    let (stop_handle, server_handle) = stop_channel();
+    let serve = connection_server(context, methods, stop_handle, cut);
+    loop {
+        let accepted = tokio::select! {
+            () = stopping.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, _)) => serve(socket),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    // When all connections have ended there is nobody to tell.
+    let _ = server_handle.stop();
+}
+
+/// Gives a function that serves one connection, in a task of its own.
+fn connection_server(
+    context: Arc<Context>,
+    methods: Methods,
+    stop_handle: StopHandle,
+    cut: CancellationToken,
+) -> impl Fn(TcpStream) {
+    let config = context.config.clone();
+    let service_builder = Server::builder()
+        .max_request_body_size(config.max_request_bytes)
+        // Answers are bounded before the library sees them, so that it never drops one that is accounted for.
+        .max_response_body_size(u32::MAX)
+        .max_subscriptions_per_connection(config.max_subscriptions)
+        .set_batch_request_config(BatchRequestConfig::Limit(config.max_batch))
+        .set_message_buffer_capacity(config.notification_capacity)
+        .set_id_provider(RandomStringIdProvider::new(ID_LENGTH))
+        .enable_ws_ping(PingConfig::new().ping_interval(PING_INTERVAL).inactive_limit(SILENCE_LIMIT))
+        .to_service_builder()
+        .max_connections(u32::try_from(config.max_connections).unwrap_or(u32::MAX));
+    let places = config.max_connections.saturating_add(REFUSED_CONNECTIONS).min(Semaphore::MAX_PERMITS);
+    let places = Arc::new(Semaphore::new(places));
+    let traffic = Arc::new(Traffic::default());
+    move |socket| {
+        // Beyond the reserve for refusals, the socket is closed without a word.
+        let Ok(permit) = Arc::clone(&places).try_acquire_owned() else { return };
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "a connection sends small packets late");
+        }
+        let place: Place = (permit, context.workshop.token());
+        let flow = Flow::new(Arc::clone(&traffic), &config);
+        // Later than subscriptions are closed, so that a client that reads again learns why they were.
+        let max_stalled_time = 2 * config.max_unread_time;
+        let stream = Guarded::new(socket, Arc::clone(&flow), max_stalled_time, cut.clone(), place);
+        let serving = Arc::clone(&context);
+        let metered =
+            move |service: RpcService| Metered::new(service, Arc::clone(&flow), Arc::clone(&serving));
+        let service = service_builder
+            .clone()
+            .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(metered))
+            .build(methods.clone(), stop_handle.clone());
+        let stopped = stop_handle.clone().shutdown();
+        tokio::spawn(async move {
+            if let Err(error) = serve_with_graceful_shutdown(stream, service, stopped).await {
+                tracing::debug!(%error, "a connection ended with an error");
+            }
+        });
+    }
+}
