@@ -1,0 +1,43 @@
+//! Why a node does not start, or does not run any more.
+
+use std::io;
+
+use myelin_chain::{ChainError, SequencerError, StoreError};
+use myelin_rpc::RpcStartError;
+
+/// Why a node does not start, or does not run any more.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The genesis is not usable.
+    #[error(
+        "the genesis of chain \"{chain}\" is not usable: {reason}; correct the chain's genesis configuration"
+    )]
+    Genesis {
+        /// The chain's name.
+        chain: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The database cannot be opened, for example because another node uses it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The chain in the database cannot be used.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The system gives no threads.
+    #[error("the node cannot start its threads: {0}; free some memory or raise the limit on threads")]
+    Threads(#[source] io::Error),
+    /// The RPC server does not start.
+    #[error(transparent)]
+    Rpc(#[from] RpcStartError),
+    /// Blocks are no longer made.
+    #[error(transparent)]
+    Sequencer(#[from] SequencerError),
+    /// Nobody told the sequencer to stop, and it did.
+    #[error("the sequencer \"{0}\" ended by itself; restart the node")]
+    SequencerEnded(&'static str),
+    /// A part of the node panicked.
+    #[error("a part of the node failed unexpectedly: {0}; restart the node and report this")]
+    Panicked(String),
+}

@@ -1,0 +1,29 @@
+//! A node, assembled from its parts: store, chain, mempool, sequencer and RPC.
+//!
+//! One line starts a development chain, for a test or an example:
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), myelin_node::NodeError> {
+//! let node = myelin_node::Node::development().start().await?;
+//! let url = node.ws_url();
+//! assert!(url.starts_with("ws://127.0.0.1:"));
+//! node.shutdown().await
+//! # }
+//! ```
+//!
+//! [`Node::new`] takes any [`ChainSpec`] and any [`Sequencer`](myelin_chain::Sequencer). A node runs until its
+//! [`NodeHandle`] is told to shut down or is dropped, or until something fails after which it cannot go on, such as a write
+//! to disk: [`NodeHandle::wait`] tells.
+
+mod config;
+mod error;
+mod handle;
+mod node;
+
+pub use config::{ChainSpec, NodeConfig};
+pub use error::NodeError;
+pub use handle::NodeHandle;
+pub use myelin_chain::{History, LocalConfig, Location, SealMode};
+pub use myelin_rpc::{ChainKind, NetworkStatus, NetworkView, RpcConfig};
+pub use node::Node;

@@ -1,0 +1,156 @@
+//! Putting a node together.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use myelin_chain::{
+    Application, Chain, History, Local, LocalConfig, LocalHandle, Location, Mempool, SealMode, Sequencer,
+    Store,
+};
+use myelin_rpc::{Identity, NetworkStatus, NetworkView, RpcConfig, RpcServer, Services};
+use myelin_store::contain_panics;
+use tokio_util::sync::CancellationToken;
+
+use crate::{ChainSpec, NodeConfig, NodeError, NodeHandle};
+
+/// A node that can be started.
+pub struct Node {
+    config: NodeConfig,
+    sequencing: Sequencing,
+    network: NetworkView,
+    shutdown: CancellationToken,
+}
+
+/// Who decides which block comes next.
+enum Sequencing {
+    Local(LocalConfig),
+    Other(Box<dyn Sequencer>),
+}
+
+impl Node {
+    /// A node whose blocks are decided by `sequencer`.
+    pub fn new(config: NodeConfig, sequencer: Box<dyn Sequencer>) -> Self {
+        Self::with(config, Sequencing::Other(sequencer))
+    }
+
+    /// A node that decides alone, and obeys `dev_*` requests.
+    pub fn local(config: NodeConfig, sequencing: LocalConfig) -> Self {
+        Self::with(config, Sequencing::Local(sequencing))
+    }
+
+    /// A development chain in memory with its whole history, a block every 250 ms, and RPC on a free port of this machine.
+    pub fn development() -> Self {
+        let chain = ChainSpec::development();
+        let interval = Duration::from_millis(chain.genesis.slot_duration_ms);
+        let mut config = NodeConfig::new(chain, Location::Memory);
+        config.store.history = History::Archive;
+        config.rpc = Some(RpcConfig::any_port());
+        Self::local(config, LocalConfig::new(SealMode::Interval(interval)))
+    }
+
+    fn with(config: NodeConfig, sequencing: Sequencing) -> Self {
+        let alone: NetworkView = Arc::new(NetworkStatus::default);
+        Self { config, sequencing, network: alone, shutdown: CancellationToken::new() }
+    }
+
+    /// Keeps blocks and state in this directory, which one node at a time can use.
+    pub fn base_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.store.location = Location::Directory(path.into());
+        self
+    }
+
+    /// Keeps this much state.
+    pub fn history(mut self, history: History) -> Self {
+        self.config.store.history = history;
+        self
+    }
+
+    /// Serves RPC at this address; port 0 takes any free one.
+    pub fn rpc_address(mut self, address: SocketAddr) -> Self {
+        self.config.rpc.get_or_insert_with(RpcConfig::default).address = address;
+        self
+    }
+
+    /// Serves RPC as configured, or not at all.
+    pub fn rpc(mut self, config: Option<RpcConfig>) -> Self {
+        self.config.rpc = config;
+        self
+    }
+
+    /// When blocks are sealed. Only a node that decides alone can choose that.
+    pub fn sealing(mut self, mode: SealMode) -> Self {
+        if let Sequencing::Local(config) = &mut self.sequencing {
+            config.mode = mode;
+        }
+        self
+    }
+
+    /// Lets clients see how the node stands in its network.
+    pub fn network(mut self, network: NetworkView) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// Shuts down when `token` is cancelled. The node cancels it, too, when it ends for another reason.
+    pub fn shutdown_on(mut self, token: CancellationToken) -> Self {
+        self.shutdown = token;
+        self
+    }
+
+    /// Opens the database, starts all parts, and returns when clients can connect.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn start(self) -> Result<NodeHandle, NodeError> {
+        let Self { config, sequencing, network, shutdown } = self;
+        let NodeConfig { chain: spec, store, rpc, mempool } = config;
+        let identity = Identity {
+            chain_name: spec.name.clone(),
+            chain_kind: spec.kind,
+            node_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let chain = off_the_async_threads(move || open_chain(&spec, &Store::open(&store)?)).await?;
+        let mempool = Mempool::new(Arc::clone(&chain), mempool).map_err(NodeError::Threads)?;
+        let (sequencer, development) = sequencing.into_parts();
+        let server = match rpc {
+            Some(config) => {
+                let services = Services {
+                    chain: Arc::clone(&chain),
+                    mempool: Arc::clone(&mempool),
+                    identity,
+                    network,
+                    development: development.clone(),
+                };
+                Some(RpcServer::start(services, config).await?)
+            }
+            None => None,
+        };
+        let application = Application::new(chain, mempool);
+        Ok(NodeHandle::run(application, sequencer, server, development, shutdown))
+    }
+}
+
+impl Sequencing {
+    fn into_parts(self) -> (Box<dyn Sequencer>, Option<LocalHandle>) {
+        match self {
+            Self::Local(config) => {
+                let (sequencer, handle) = Local::new(config);
+                (Box::new(sequencer), Some(handle))
+            }
+            Self::Other(sequencer) => (sequencer, None),
+        }
+    }
+}
+
+fn open_chain(spec: &ChainSpec, store: &Store) -> Result<Arc<Chain>, NodeError> {
+    // Some pallets do not return what they think of their part, but panic.
+    let genesis = contain_panics(|| spec.genesis.build_storage())
+        .and_then(|storage| storage)
+        .map_err(|reason| NodeError::Genesis { chain: spec.name.clone(), reason })?;
+    Ok(Chain::open(store.clone(), Some(&genesis))?)
+}
+
+async fn off_the_async_threads<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, NodeError> + Send + 'static,
+) -> Result<T, NodeError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| NodeError::Panicked(error.to_string()))?
+}
