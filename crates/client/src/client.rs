@@ -1,0 +1,185 @@
+//! The client itself: a handle that is cheap to clone, over one connection.
+
+use std::sync::Arc;
+
+use codec::{Decode, DecodeAll, Encode};
+use myelin_runtime::{AccountId, Hash, Header, Nonce};
+use serde::Deserialize;
+use sp_core::{crypto::Ss58Codec, Bytes};
+
+use crate::{
+    config::ClientConfig,
+    error::ClientError,
+    nonce::Nonces,
+    storage::hex_value,
+    transport::{array, Transport},
+};
+
+/// Client of one node. Clones share the connection and the nonces.
+///
+/// Reads are answered from the node's best block, or from the block that the client is [pinned](Client::at) to.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    block: Option<Hash>,
+}
+
+struct Shared {
+    transport: Transport,
+    nonces: Nonces,
+}
+
+/// A block as the node gives it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BlockBody {
+    /// Its header.
+    pub header: Header,
+    /// Its extrinsics as they travel, each with its length prefix.
+    pub extrinsics: Vec<Bytes>,
+}
+
+#[derive(Deserialize)]
+struct SignedBlock {
+    block: BlockBody,
+}
+
+impl Client {
+    /// Connects to the node at `url` with default settings.
+    ///
+    /// # Errors
+    /// Those of [`Client::with_config`].
+    pub async fn connect(url: impl Into<String>) -> Result<Self, ClientError> {
+        Self::with_config(ClientConfig::new(url)).await
+    }
+
+    /// Connects to a node.
+    ///
+    /// # Errors
+    /// The node cannot be reached, runs another version, or follows another chain than `config` asks for.
+    pub async fn with_config(config: ClientConfig) -> Result<Self, ClientError> {
+        let transport = Transport::new(config);
+        transport.connection().await?;
+        Ok(Self { shared: Arc::new(Shared { transport, nonces: Nonces::default() }), block: None })
+    }
+
+    /// The same client, reading from the state after `block`.
+    pub fn at(&self, block: Hash) -> Self {
+        Self { shared: Arc::clone(&self.shared), block: Some(block) }
+    }
+
+    /// The same client, reading from what is the best block now, so that several reads fit together.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn pinned(&self) -> Result<Self, ClientError> {
+        match self.block {
+            Some(_) => Ok(self.clone()),
+            None => Ok(self.at(self.best_hash().await?)),
+        }
+    }
+
+    /// How this client was set up.
+    pub fn config(&self) -> &ClientConfig {
+        self.transport().config()
+    }
+
+    /// Hash of block 0.
+    ///
+    /// # Errors
+    /// No connection.
+    pub async fn genesis(&self) -> Result<Hash, ClientError> {
+        self.transport().genesis().await
+    }
+
+    /// Hash of the newest block.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn best_hash(&self) -> Result<Hash, ClientError> {
+        self.transport().read("chain_getBlockHash", array([])).await
+    }
+
+    /// Hash of the newest final block.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn finalized_hash(&self) -> Result<Hash, ClientError> {
+        self.transport().read("chain_getFinalizedHead", array([])).await
+    }
+
+    /// Hash of the block at `number`.
+    ///
+    /// # Errors
+    /// Those of a read, or no such block.
+    pub async fn block_hash(&self, number: u32) -> Result<Hash, ClientError> {
+        let hash: Option<Hash> = self.transport().read("chain_getBlockHash", array([number.into()])).await?;
+        hash.ok_or_else(|| ClientError::Missing { what: format!("block {number}") })
+    }
+
+    /// Header of the block this client reads from.
+    ///
+    /// # Errors
+    /// Those of a read, or no such block.
+    pub async fn header(&self) -> Result<Header, ClientError> {
+        let header: Option<Header> =
+            self.transport().read("chain_getHeader", array([self.block_value()])).await?;
+        header.ok_or_else(|| self.missing_block())
+    }
+
+    /// The block this client reads from.
+    ///
+    /// # Errors
+    /// Those of a read, or no such block.
+    pub async fn block(&self) -> Result<BlockBody, ClientError> {
+        let block: Option<SignedBlock> =
+            self.transport().read("chain_getBlock", array([self.block_value()])).await?;
+        block.map(|block| block.block).ok_or_else(|| self.missing_block())
+    }
+
+    /// Height of the block this client reads from.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn block_number(&self) -> Result<u32, ClientError> {
+        Ok(self.header().await?.number)
+    }
+
+    /// The nonce of the account's next transaction, transactions in the pool included.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn next_nonce(&self, account: &AccountId) -> Result<Nonce, ClientError> {
+        self.transport().read("account_nextIndex", array([account.to_ss58check().into()])).await
+    }
+
+    /// Calls a runtime API; `arguments` is the tuple of its arguments.
+    ///
+    /// # Errors
+    /// Those of a read, or an answer of another shape.
+    pub async fn runtime_api<T: Decode>(
+        &self,
+        method: &str,
+        arguments: impl Encode,
+    ) -> Result<T, ClientError> {
+        let params = array([method.into(), hex_value(&arguments.encode()), self.block_value()]);
+        let answer: Bytes = self.transport().read("state_call", params).await?;
+        T::decode_all(&mut &answer.0[..]).map_err(|error| ClientError::decode(method, error))
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.shared.transport
+    }
+
+    pub(crate) fn nonces(&self) -> &Nonces {
+        &self.shared.nonces
+    }
+
+    pub(crate) fn block_value(&self) -> serde_json::Value {
+        self.block.map_or(serde_json::Value::Null, |hash| hex_value(hash.as_bytes()))
+    }
+
+    fn missing_block(&self) -> ClientError {
+        let what = self.block.map_or_else(|| "best block".into(), |hash| format!("block {hash:?}"));
+        ClientError::Missing { what }
+    }
+}
