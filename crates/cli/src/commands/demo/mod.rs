@@ -1,0 +1,60 @@
+//! `myelin demo`: the storage market at work, on a chain of its own.
+//!
+//! A node, two validators and five miners run as processes of this program. Two miners are honest, one of them slower; three
+//! are not. After a few epochs the honest ones must have earned more than every other, or the demo has failed.
+
+mod actors;
+mod market;
+mod process;
+mod report;
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use myelin_client::Client;
+
+use self::{actors::Cast, market::Market, process::Processes, report::Report};
+use crate::context::Context;
+
+/// Epochs that are watched after everybody is at work.
+const EPOCHS: u32 = 12;
+/// No single step takes longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Args)]
+pub struct DemoArguments {
+    /// Leaves everything running until Ctrl-C.
+    #[arg(long)]
+    keep: bool,
+}
+
+pub async fn run(context: &Context, arguments: DemoArguments) -> Result<ExitCode> {
+    let directory =
+        tempfile::Builder::new().prefix("myelin-demo-").tempdir().context("no temporary directory")?;
+    let mut processes = Processes::new(directory.path())?;
+    let say = |text: &str| context.output.progress(text);
+
+    say("starting a chain with a block every 250 ms");
+    let node = processes.start_node().await?;
+    let client = Client::connect(node.clone()).await?;
+    let cast = Cast::new(directory.path())?;
+    say("creating wallets, funding them, opening a subnet for storage");
+    let market = Market::open(&client, &cast).await?;
+    say("starting five miners and two validators");
+    cast.start(&client, &mut processes, &node, &market).await?;
+
+    let mut watched = market.watch(&client, &cast);
+    for epoch in 1..=EPOCHS {
+        let standing = watched.next_epoch(PATIENCE).await?;
+        processes.check_alive()?;
+        say(&format!("epoch {epoch}/{EPOCHS}, block {}: {}", standing.block, standing.summary()));
+    }
+    let report = Report::new(&client, &cast, &market, node).await?;
+    context.output.result(&report)?;
+    if arguments.keep {
+        say(&format!("the chain stays up at {}; Ctrl-C ends it", report.node));
+        tokio::signal::ctrl_c().await?;
+    }
+    Ok(if report.honest_miners_win { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

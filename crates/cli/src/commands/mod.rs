@@ -1,0 +1,13 @@
+//! The commands, one file each.
+
+pub mod demo;
+pub mod dev;
+pub mod epoch;
+pub mod metagraph;
+pub mod query;
+pub mod stake;
+pub mod storage;
+pub mod subnet;
+pub mod transfer;
+pub mod wallet;
+pub mod weights;

@@ -1,0 +1,60 @@
+//! What every command knows: where the node and the wallets are, and how to answer.
+
+use clap::Args;
+use myelin_client::Client;
+use myelin_keys::WalletStore;
+
+use crate::output::Output;
+
+/// Options of every command.
+#[derive(Args)]
+pub struct GlobalArguments {
+    /// WebSocket address of the node.
+    #[arg(
+        long,
+        short = 'n',
+        global = true,
+        env = "MYELIN_NODE",
+        default_value = "ws://127.0.0.1:9944",
+        value_name = "URL"
+    )]
+    pub node: String,
+    /// Directory of the wallets.
+    #[arg(long, global = true, env = "MYELIN_WALLET_PATH", value_name = "DIR")]
+    pub wallet_path: Option<std::path::PathBuf>,
+    /// Prints one JSON document instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Logs more; twice for debugging.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Where the node and the wallets are, and how to answer.
+pub struct Context {
+    global: GlobalArguments,
+    pub output: Output,
+}
+
+impl Context {
+    pub fn new(global: GlobalArguments) -> Self {
+        let output = Output { json: global.json };
+        Self { global, output }
+    }
+
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        let hint = "start a chain with `myelin dev`, or name a node with --node";
+        Client::connect(self.global.node.clone()).await.map_err(|error| anyhow::anyhow!("{error}; {hint}"))
+    }
+
+    pub fn node_url(&self) -> &str {
+        &self.global.node
+    }
+
+    pub fn wallets(&self) -> anyhow::Result<WalletStore> {
+        match &self.global.wallet_path {
+            Some(path) => Ok(WalletStore::new(path)?),
+            None => Ok(WalletStore::default_location()?),
+        }
+    }
+}

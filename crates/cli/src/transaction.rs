@@ -1,0 +1,121 @@
+//! Sending a transaction, or showing what sending it would do.
+
+use std::fmt;
+
+use clap::{Args, ValueEnum};
+use myelin_client::{account_of, Client, Receipt, WaitFor};
+use myelin_keys::Keypair;
+use myelin_runtime::RuntimeCall;
+use serde::Serialize;
+
+use crate::{amount::Amount, context::Context};
+
+/// Options of every command that changes the chain.
+#[derive(Args, Clone, Copy)]
+pub struct TransactionArguments {
+    /// Shows the transaction and its fee, and sends nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How far to follow the transaction.
+    #[arg(long, value_enum, default_value_t = Wait::Finalized)]
+    pub wait: Wait,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Wait {
+    /// Until a block has it.
+    Included,
+    /// Until a final block has it.
+    Finalized,
+}
+
+impl From<Wait> for WaitFor {
+    fn from(wait: Wait) -> Self {
+        match wait {
+            Wait::Included => Self::InBlock,
+            Wait::Finalized => Self::Finalized,
+        }
+    }
+}
+
+/// What a command that changes the chain answers.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum Outcome {
+    /// Nothing was sent.
+    DryRun { call: String, signer: String, fee: Amount },
+    /// It is in a block, and what it asked for was done.
+    Success {
+        call: String,
+        extrinsic_hash: String,
+        extrinsic_id: String,
+        block_hash: String,
+        block_number: u32,
+        fee: Amount,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        details: Vec<Detail>,
+    },
+}
+
+/// One thing that a transaction did.
+#[derive(Serialize)]
+pub struct Detail {
+    pub name: &'static str,
+    pub value: String,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DryRun { call, signer, fee } => {
+                write!(f, "would send {call}\n  signer  {signer}\n  fee     {fee} TAO")
+            }
+            Self::Success { call, extrinsic_id, block_hash, fee, details, .. } => {
+                write!(
+                    f,
+                    "{call}\n  extrinsic  {extrinsic_id}\n  block      {block_hash}\n  fee        {fee} TAO"
+                )?;
+                details.iter().try_for_each(|detail| write!(f, "\n  {:<9}  {}", detail.name, detail.value))
+            }
+        }
+    }
+}
+
+/// Sends `call`, or shows what it would cost; prints the outcome.
+pub async fn send(
+    context: &Context,
+    client: &Client,
+    call: RuntimeCall,
+    signer: &Keypair,
+    arguments: TransactionArguments,
+    details: impl FnOnce(&Receipt) -> Vec<Detail>,
+) -> anyhow::Result<()> {
+    let name = call_name(&call);
+    if arguments.dry_run {
+        let account = account_of(signer);
+        let fee = Amount::from_rao(client.estimate_fee(call, &account).await?);
+        return context.output.result(&Outcome::DryRun { call: name, signer: account.to_string(), fee });
+    }
+    let receipt = client.submit(call, signer, arguments.wait.into()).await?;
+    context.output.result(&Outcome::Success {
+        call: name,
+        extrinsic_hash: format!("{:?}", receipt.extrinsic),
+        extrinsic_id: format!("{}-{:04}", receipt.block_number, receipt.index),
+        block_hash: format!("{:?}", receipt.block),
+        block_number: receipt.block_number,
+        fee: Amount::from_rao(receipt.fee_rao),
+        details: details(&receipt),
+    })
+}
+
+/// For transactions of which there is nothing to add.
+pub fn no_details(_: &Receipt) -> Vec<Detail> {
+    Vec::new()
+}
+
+/// `Pallet.call`, as clients name it.
+fn call_name(call: &RuntimeCall) -> String {
+    use frame_support::traits::GetCallMetadata;
+    let metadata = call.get_call_metadata();
+    format!("{}.{}", metadata.pallet_name, metadata.function_name)
+}

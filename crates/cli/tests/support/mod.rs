@@ -1,0 +1,91 @@
+//! The program as a person or a script uses it: started as a process, read through its output.
+
+#![allow(dead_code)]
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+/// The program under test, alone with its wallets.
+pub fn myelin() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_myelin"));
+    command.env_remove("MYELIN_NODE").env_remove("MYELIN_WALLET_PASSWORD").stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    myelin().args(arguments).output().expect("the program starts")
+}
+
+/// The document that a command prints; the command must succeed.
+pub fn document(arguments: &[&str]) -> Value {
+    let output = run(&[&["--json"], arguments].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {}\n{stderr}", output.status);
+    serde_json::from_slice(&output.stdout).expect("one JSON document")
+}
+
+/// What a command says on standard error; the command must fail, and not by a panic.
+pub fn failure(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?} should fail: {stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    stderr
+}
+
+/// A development chain that runs as a process; killed without notice when dropped.
+pub struct Chain {
+    process: Child,
+    pub url: String,
+}
+
+impl Chain {
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut process = myelin()
+            .args(["dev", "--json", "--rpc-port", "0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let stdout = process.stdout.take().expect("its output is piped");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: `{line}`"));
+        Self { process, url: ready["rpc"].as_str().expect("an address").to_owned() }
+    }
+
+    pub fn on_disk(base_path: &Path, block_time: &str) -> Self {
+        let path = base_path.to_str().expect("a path of text");
+        Self::start(&["--base-path", path, "--block-time", block_time])
+    }
+
+    /// Runs a command against this chain; it must succeed.
+    pub fn ask(&self, arguments: &[&str]) -> Value {
+        document(&[&["--node", &self.url], arguments].concat())
+    }
+
+    /// Runs a command against this chain; it must fail.
+    pub fn refuses(&self, arguments: &[&str]) -> String {
+        failure(&[&["--node", &self.url], arguments].concat())
+    }
+
+    /// The signal that no process can prepare for.
+    pub fn kill(mut self) {
+        self.process.kill().expect("it is ours");
+        self.process.wait().expect("it has ended");
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
