@@ -1,0 +1,60 @@
+"""What the client tests share: where the chain is, a scratch home, and plain assertions."""
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+NODE = os.environ["MYELIN_NODE"]
+MYELIN = os.environ["MYELIN"]
+RAO = 1_000_000_000
+
+# Seed of the well-known development key //Alice.
+ALICE_SEED = "0xe5be9a5092b81bca64be81d212e7f2f9eba183bb7a90954f7b76361f6edb5c0a"
+ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
+
+COMMAND_SECONDS = 60
+
+
+def scratch_home() -> Path:
+    """A directory of its own for everything that clients keep on disk, so that runs do not see each other."""
+    home = Path(tempfile.mkdtemp(prefix="myelin-clients-"))
+    os.environ.update(
+        {
+            "HOME": str(home),
+            "NO_COLOR": "1",
+            "BITTENSOR_RUNTIME_CACHE_DIR": str(home / "runtime"),
+            "BTCLI_CONFIG": str(home / "config.json"),
+            "BTCLI_ADDRESSES_PATH": str(home / "addresses.json"),
+            "BTCLI_PROXIES_PATH": str(home / "proxies.json"),
+            "BTCLI_MULTISIGS_PATH": str(home / "multisigs.json"),
+            "BTCLI_MULTISIG_CACHE": str(home / "multisig-cache.json"),
+            "BTCLI_SUBNET_NAMES_CACHE": str(home / "names.json"),
+            "BTCLI_TOKEN_SYMBOLS_CACHE": str(home / "symbols.json"),
+        }
+    )
+    return home
+
+
+def run(*arguments: str, expect: int = 0) -> str:
+    """Runs a program to its end and returns its standard output; another exit code is a failure."""
+    done = subprocess.run(
+        arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+    )
+    if done.returncode != expect:
+        raise AssertionError(
+            f"{' '.join(arguments)}\nexit code {done.returncode}, expected {expect}\n{done.stdout}\n{done.stderr}"
+        )
+    return done.stdout
+
+
+def document(text: str):
+    """The JSON document in what a program printed."""
+    return json.loads(text)
+
+
+def check(condition: bool, what: str) -> None:
+    if not condition:
+        raise AssertionError(what)
+    print(f"ok: {what}")

@@ -1,0 +1,54 @@
+//! What the project does to itself. `cargo xtask test` is what CI runs.
+
+// The tool talks to the person who runs it.
+#![allow(clippy::print_stderr)]
+
+mod clients;
+mod steps;
+mod tidy;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "What the project does to itself")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs every check and test: format, lints, tidiness, Rust tests, the demo, and unmodified clients.
+    Test {
+        /// Leaves out the tests that need python3, node and a package index.
+        #[arg(long)]
+        rust_only: bool,
+    },
+    /// Checks the rules of the house that no compiler checks.
+    Tidy,
+    /// Runs unmodified clients of the ecosystem against a development chain.
+    Clients,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test { rust_only } => steps::test(rust_only),
+        Task::Tidy => tidy::check(&workspace()),
+        Task::Clients => clients::run(&workspace()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace.
+fn workspace() -> PathBuf {
+    let xtask = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().map(PathBuf::from).unwrap_or(xtask)
+}

@@ -1,0 +1,77 @@
+//! `cargo xtask test`: one step after the other, the first failure ends it.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use anyhow::{bail, Context, Result};
+
+use crate::{clients, tidy, workspace};
+
+pub fn test(rust_only: bool) -> Result<()> {
+    let root = workspace();
+    if !rust_only {
+        clients::require_tools()?;
+    }
+    step("format", || cargo(&root, &["fmt", "--all", "--check"]))?;
+    step("tidy", || tidy::check(&root))?;
+    step("lints", || {
+        cargo(&root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])
+    })?;
+    step("tests", || cargo(&root, &["test", "--workspace", "--locked", "--no-fail-fast"]))?;
+    step("demo", || demo(&root))?;
+    if rust_only {
+        eprintln!("== clients: left out, as asked by --rust-only");
+        return Ok(());
+    }
+    step("clients", || clients::run(&root))
+}
+
+/// The binary that the tests have built.
+pub fn myelin(root: &Path) -> std::path::PathBuf {
+    target_directory(root).join("debug").join("myelin")
+}
+
+pub fn target_directory(root: &Path) -> std::path::PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |path| root.join(path))
+}
+
+/// Runs a command to its end; its output goes where ours goes.
+pub fn execute(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start {shown}"))?;
+    if !status.success() {
+        bail!("{shown} failed: {status}");
+    }
+    Ok(())
+}
+
+/// Runs cargo in the workspace.
+pub fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
+    execute(Command::new(env!("CARGO")).current_dir(root).args(arguments))
+}
+
+/// The demo has to end by itself, with its own verdict.
+fn demo(root: &Path) -> Result<()> {
+    cargo(root, &["build", "--locked", "--package", "myelin"])?;
+    let output = Command::new(myelin(root)).args(["demo", "--json"]).stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        bail!(
+            "`myelin demo --json` failed: {}\n{}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}
+
+fn step(name: &str, action: impl FnOnce() -> Result<()>) -> Result<()> {
+    eprintln!("== {name}");
+    let start = Instant::now();
+    action().with_context(|| format!("step `{name}`"))?;
+    eprintln!("== {name}: ok, {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
