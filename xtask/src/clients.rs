@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{bail, Context, Result};
 
-use crate::steps::{cargo, execute, myelin, target_directory};
+use crate::steps::{build_programs, execute, myelin, target_directory};
 
 /// Fails with a list of the tools that are missing.
 pub fn require_tools() -> Result<()> {
@@ -37,8 +37,7 @@ fn is_installed(tool: &str) -> bool {
 
 pub fn run(root: &Path) -> Result<()> {
     require_tools()?;
-    cargo(root, &["build", "--locked", "--package", "myelin"])?;
-    cargo(root, &["build", "--locked", "--package", "myelin-neuron", "--example", "http_auth_peer"])?;
+    build_programs(root)?;
     let scripts = root.join("tests").join("clients");
     let python = prepare_python(root, &scripts)?;
     let node_modules = prepare_node(root, &scripts)?;

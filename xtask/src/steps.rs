@@ -53,9 +53,15 @@ pub fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
     execute(Command::new(env!("CARGO")).current_dir(root).args(arguments))
 }
 
+/// Builds the programs with the features that the tests have built everything with: another selection of packages would
+/// build most dependencies once more.
+pub fn build_programs(root: &Path) -> Result<()> {
+    cargo(root, &["build", "--locked", "--workspace", "--bins", "--examples"])
+}
+
 /// The demo has to end by itself, with its own verdict.
 fn demo(root: &Path) -> Result<()> {
-    cargo(root, &["build", "--locked", "--package", "myelin"])?;
+    build_programs(root)?;
     let output = Command::new(myelin(root)).args(["demo", "--json"]).stdin(Stdio::null()).output()?;
     if !output.status.success() {
         bail!(

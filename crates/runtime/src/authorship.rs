@@ -10,7 +10,7 @@ use frame_support::traits::{
 };
 use sp_runtime::DigestItem;
 
-use crate::{AccountId, Balances, Runtime, System};
+use crate::{AccountId, Balances, Runtime, SubtensorModule, System};
 
 /// Marks the author's digest item.
 pub const ENGINE_ID: sp_runtime::ConsensusEngineId = *b"myln";
@@ -25,10 +25,12 @@ pub struct BlockAuthor;
 
 impl Get<Option<AccountId>> for BlockAuthor {
     fn get() -> Option<AccountId> {
-        System::digest().logs.iter().find_map(|item| match item.as_pre_runtime() {
+        let author = System::digest().logs.iter().find_map(|item| match item.as_pre_runtime() {
             Some((ENGINE_ID, mut bytes)) => AccountId::decode(&mut bytes).ok(),
             _ => None,
-        })
+        });
+        // Only the market moves the TAO of pools.
+        author.filter(|author| !SubtensorModule::is_pool_account(author))
     }
 }
 

@@ -160,8 +160,8 @@ parameter_types! {
 
 /// Calls that may be dispatched.
 ///
-/// Code is part of the node here, so the calls that would replace it have nothing to replace; and a batch inside a
-/// batch only serves to hide work from limits.
+/// Code is part of the node here, so the calls that would replace it have nothing to replace; a batch inside a batch only
+/// serves to hide work from limits; and TAO sent to a subnet's pool would be lost, because it becomes nobody's stake.
 pub struct CallFilter;
 
 impl Contains<RuntimeCall> for CallFilter {
@@ -180,9 +180,18 @@ impl Contains<RuntimeCall> for CallFilter {
                 | pallet_utility::Call::batch_all { calls }
                 | pallet_utility::Call::force_batch { calls },
             ) => !calls.iter().any(is_batch),
+            RuntimeCall::Balances(
+                pallet_balances::Call::transfer_allow_death { dest, .. }
+                | pallet_balances::Call::transfer_keep_alive { dest, .. }
+                | pallet_balances::Call::transfer_all { dest, .. },
+            ) => !is_pool(dest),
             _ => true,
         }
     }
+}
+
+fn is_pool(address: &Address) -> bool {
+    matches!(address, MultiAddress::Id(account) if SubtensorModule::is_pool_account(account))
 }
 
 fn is_batch(call: &RuntimeCall) -> bool {

@@ -8,8 +8,8 @@ use sp_runtime::BuildStorage;
 use pallet_subtensor::genesis::{ChainParameters, SubnetParameters};
 
 use crate::{
-    AccountId, Balance, BalancesConfig, RuntimeGenesisConfig, SlotDuration, SubtensorModuleConfig,
-    SudoConfig, RAO_PER_TAO,
+    AccountId, Balance, BalancesConfig, RuntimeGenesisConfig, SlotDuration, SubtensorModule,
+    SubtensorModuleConfig, SudoConfig, RAO_PER_TAO,
 };
 
 /// What a chain starts from.
@@ -44,8 +44,15 @@ impl Genesis {
     /// The state of block 0.
     ///
     /// # Errors
-    /// A text from the pallet that rejects its part, such as a balance below the existential deposit.
+    /// A text that names what is not acceptable, such as a balance below the existential deposit.
     pub fn build_storage(&self) -> Result<Storage, String> {
+        if let Some((pool, _)) =
+            self.balances.iter().find(|(account, _)| SubtensorModule::is_pool_account(account))
+        {
+            return Err(format!(
+                "{pool} holds the TAO of a subnet's pool; take it out of the genesis balances"
+            ));
+        }
         let mut storage = RuntimeGenesisConfig {
             balances: BalancesConfig { balances: self.balances.clone(), ..Default::default() },
             sudo: SudoConfig { key: self.sudo.clone() },

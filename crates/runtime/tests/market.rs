@@ -3,7 +3,7 @@
 mod common;
 
 use common::{account, market_events, new_chain, run_block, run_blocks, tao};
-use myelin_runtime::{AccountId, Balances, Runtime, RuntimeCall, SubtensorModule};
+use myelin_runtime::{presets::Genesis, AccountId, Balances, Runtime, RuntimeCall, SubtensorModule};
 use pallet_subtensor::{Call, Error, Event};
 use sp_keyring::Sr25519Keyring as Keyring;
 use sp_runtime::DispatchError;
@@ -221,4 +221,41 @@ fn tao_staked_on_root_comes_back_to_the_rao() {
         assert_eq!(one(bob.clone(), unstake), Ok(()));
         assert_eq!(Balances::free_balance(&bob), before);
     });
+}
+
+#[test]
+fn the_last_rao_on_root_stays_backed() {
+    for left in [1, 499, 500, 501] {
+        new_chain().execute_with(|| {
+            run_blocks(1);
+            let bob = Keyring::Bob.to_account_id();
+            assert_eq!(one(bob.clone(), Call::root_register { hotkey: account(2) }), Ok(()));
+            let stake = Call::add_stake { hotkey: account(2), netuid: 0, amount_staked: tao(5) };
+            assert_eq!(one(bob.clone(), stake), Ok(()));
+            let amount_unstaked = tao(5) - left;
+            let unstake = Call::remove_stake { hotkey: account(2), netuid: 0, amount_unstaked };
+            assert_eq!(one(bob.clone(), unstake), Ok(()), "all but {left} rao");
+            assert_eq!(SubtensorModule::stake_of(&account(2), &bob, 0), left);
+        });
+    }
+}
+
+#[test]
+fn nobody_sends_tao_into_a_pool() {
+    new_chain().execute_with(|| {
+        open_subnet();
+        for netuid in [0, NETUID, 77] {
+            let dest = SubtensorModule::pool_account(netuid);
+            let transfer = pallet_balances::Call::transfer_allow_death { dest: dest.into(), value: tao(1) };
+            let transfer = RuntimeCall::Balances(transfer);
+            let batch = pallet_utility::Call::batch_all { calls: vec![transfer.clone()] };
+            for call in [transfer, RuntimeCall::Utility(batch)] {
+                let outcome = run_block(vec![(Keyring::Bob.to_account_id(), call)]);
+                assert_eq!(outcome, vec![Err(frame_system::Error::<Runtime>::CallFiltered.into())]);
+            }
+        }
+    });
+    let mut genesis = Genesis::development(250);
+    genesis.balances.push((SubtensorModule::pool_account(1), tao(1)));
+    assert!(genesis.build_storage().unwrap_err().contains("pool"));
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{account, new_chain, run_block, tao};
-use myelin_runtime::{AccountId, RuntimeCall};
+use myelin_runtime::{AccountId, RuntimeCall, SubtensorModule};
 use pallet_subtensor::Call;
 use proptest::prelude::*;
 use sp_keyring::Sr25519Keyring as Keyring;
@@ -18,12 +18,23 @@ fn people() -> impl Strategy<Value = AccountId> {
     ]
 }
 
+fn receiver() -> impl Strategy<Value = AccountId> {
+    prop_oneof![4 => people(), 1 => netuid().prop_map(SubtensorModule::pool_account)]
+}
+
 fn hotkey() -> impl Strategy<Value = AccountId> {
     (1..8_u8).prop_map(account)
 }
 
 fn amount() -> impl Strategy<Value = u64> {
-    prop_oneof![0..10_u64, 1_000_000..tao(1), tao(1)..tao(5_000), Just(u64::MAX)]
+    prop_oneof![
+        0..10_u64,
+        495..505_u64,
+        tao(5) - 505..tao(5) + 505,
+        1_000_000..tao(1),
+        tao(1)..tao(5_000),
+        Just(u64::MAX)
+    ]
 }
 
 fn netuid() -> impl Strategy<Value = u16> {
@@ -68,7 +79,7 @@ fn market_call() -> impl Strategy<Value = RuntimeCall> {
 }
 
 fn transfer() -> impl Strategy<Value = RuntimeCall> {
-    (people(), amount()).prop_map(|(dest, value)| {
+    (receiver(), amount()).prop_map(|(dest, value)| {
         RuntimeCall::Balances(pallet_balances::Call::transfer_allow_death { dest: dest.into(), value })
     })
 }

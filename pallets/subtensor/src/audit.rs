@@ -1,6 +1,7 @@
 //! Whether money is conserved.
 //!
-//! * Every subnet's TAO reserve is the balance of its pool's account.
+//! * The balance of a pool's account is the subnet's TAO reserve, and the deposit that keeps the account alive where there
+//!   is one.
 //! * All reserves together are the total stake.
 //! * Every alpha outside a pool is staked, set aside for the next epoch, set aside for claims of root, held by the
 //!   protocol, or noted as unassigned.
@@ -27,6 +28,8 @@ pub struct SubnetAudit {
     pub pool_account_rao: Tao,
     /// Recorded TAO reserve, in rao.
     pub tao_reserve_rao: Tao,
+    /// What the account holds beside the reserve, in rao.
+    pub pool_deposit_rao: Tao,
     /// Recorded alpha outside the pool.
     pub alpha_out: Alpha,
     /// Alpha behind hotkeys.
@@ -46,7 +49,8 @@ impl SubnetAudit {
     pub fn holds(&self) -> bool {
         let parts = [self.staked, self.pending, self.root_claims, self.protocol, self.unassigned];
         let held: u128 = parts.into_iter().map(u128::from).sum();
-        self.pool_account_rao == self.tao_reserve_rao && held == u128::from(self.alpha_out)
+        let backing = u128::from(self.tao_reserve_rao).saturating_add(u128::from(self.pool_deposit_rao));
+        u128::from(self.pool_account_rao) == backing && held == u128::from(self.alpha_out)
     }
 }
 
@@ -103,6 +107,7 @@ impl<T: Config> Pallet<T> {
             netuid,
             pool_account_rao: T::Currency::balance(&Self::pool_account(netuid)),
             tao_reserve_rao: Self::tao_reserve(netuid),
+            pool_deposit_rao: Self::pool_deposit(netuid),
             alpha_out: Self::alpha_out(netuid),
             staked,
             pending: pots.epoch_emission_rao().saturating_add(pots.owner_cut_rao),

@@ -70,6 +70,7 @@ impl<T: Config> Pallet<T> {
         Self::set_root_hyperparameters();
         Self::set_root_registration(chain.root_registrations_target);
         Self::create_pool(ROOT, pools::Mechanism::Stable, 0, 0);
+        Self::endow_root_pool();
         Self::record_issuance();
     }
 }

@@ -39,6 +39,7 @@ fn subnets(audit: &Audit) -> Vec<Value> {
             "netuid": subnet.netuid,
             "holds": subnet.holds(),
             "poolAccountRao": subnet.pool_account_rao.to_string(),
+            "poolDepositRao": subnet.pool_deposit_rao.to_string(),
             "taoReserveRao": subnet.tao_reserve_rao.to_string(),
             "alphaOut": subnet.alpha_out.to_string(),
             "staked": subnet.staked.to_string(),

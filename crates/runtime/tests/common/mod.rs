@@ -10,6 +10,7 @@ use myelin_runtime::{
 };
 use sp_io::TestExternalities;
 use sp_keyring::Sr25519Keyring as Keyring;
+use sp_runtime::traits::Dispatchable;
 use sp_runtime::{traits::Header as _, Digest, DispatchError};
 
 /// Milliseconds between two test blocks.
@@ -52,7 +53,7 @@ pub fn run_blocks(count: u32) {
 
 fn dispatch(signer: AccountId, call: RuntimeCall) -> Result<(), DispatchError> {
     frame_support::storage::with_storage_layer(|| {
-        call.dispatch_bypass_filter(RuntimeOrigin::signed(signer)).map(|_| ()).map_err(|error| error.error)
+        call.dispatch(RuntimeOrigin::signed(signer)).map(|_| ()).map_err(|error| error.error)
     })
 }
 

@@ -1,7 +1,8 @@
 //! Reserves, prices, trades.
 //!
 //! A subnet's TAO lies on an account of its own; the balance of that account is the pool's TAO reserve, to the rao. On root,
-//! one TAO staked is one alpha, and the reserve is all TAO staked there.
+//! one TAO staked is one alpha, the reserve is all TAO staked there, and the account holds an existential deposit beside it.
+//! Nobody can transfer to these accounts: what nobody could ever take out would be lost.
 
 pub mod storage;
 
@@ -247,6 +248,27 @@ impl<T: Config> Pallet<T> {
         SubnetAlphaIn::<T>::insert(netuid, alpha);
         SubnetAlphaOut::<T>::insert(netuid, 0);
         TotalStake::<T>::mutate(|total| *total = total.saturating_add(tao));
+    }
+
+    /// Opens the account of root's pool with its deposit, minted at genesis.
+    ///
+    /// # Panics
+    /// When the genesis balances leave no room for it; there is no chain then.
+    pub(crate) fn endow_root_pool() {
+        T::Currency::mint_into(&Self::pool_account(ROOT), Self::pool_deposit(ROOT))
+            .expect("genesis balances leave room for an existential deposit; lower them");
+    }
+
+    /// What a pool's account holds beside the reserve, in rao.
+    ///
+    /// Root's reserve can fall to any amount, and the ledger drops what is left on an account below the existential
+    /// deposit. Other reserves never fall that low.
+    pub(crate) fn pool_deposit(netuid: NetUid) -> Tao {
+        if netuid == ROOT {
+            T::Currency::minimum_balance()
+        } else {
+            0
+        }
     }
 
     /// Moves TAO from a coldkey to the pool's account, but leaves the coldkey its existential deposit.
