@@ -15,7 +15,6 @@ const READABLE: &[&str] = &[
     "DelegateInfoRuntimeApi",
     "Metadata",
     "NeuronInfoRuntimeApi",
-    "ProxyFilterRuntimeApi",
     "StakeInfoRuntimeApi",
     "SubnetInfoRuntimeApi",
     "SubnetRegistrationRuntimeApi",
@@ -88,16 +87,13 @@ mod tests {
         assert!(check(&"x".repeat(1 << 20), &[]).unwrap_err().message().len() < 300);
     }
 
-    /// A new runtime API has to be sorted into one of the lists.
+    /// A new runtime API has to be sorted into one of the lists, and one that is gone leaves them.
     #[test]
-    fn every_runtime_api_is_known() {
-        let known: Vec<_> = READABLE
-            .iter()
-            .chain(INTERNAL)
-            .map(|name| sp_crypto_hashing::blake2_64(name.as_bytes()))
-            .collect();
-        for (id, _) in myelin_runtime::VERSION.apis.iter() {
-            assert!(known.contains(id), "the runtime API with id {} is in no list", hex::encode(id));
-        }
+    fn the_lists_are_the_runtime_apis() {
+        use std::collections::BTreeSet;
+        let names = READABLE.iter().chain(INTERNAL);
+        let listed: BTreeSet<_> = names.map(|name| sp_crypto_hashing::blake2_64(name.as_bytes())).collect();
+        let implemented: BTreeSet<_> = myelin_runtime::VERSION.apis.iter().map(|(id, _)| *id).collect();
+        assert_eq!(listed, implemented);
     }
 }
