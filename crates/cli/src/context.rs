@@ -4,7 +4,7 @@ use clap::Args;
 use myelin_client::Client;
 use myelin_keys::WalletStore;
 
-use crate::output::Output;
+use crate::{ending::Ending, output::Output};
 
 /// Options of every command.
 #[derive(Args)]
@@ -28,6 +28,9 @@ pub struct GlobalArguments {
     /// Logs more; twice for debugging.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Ends when standard input closes, and so with the process at its other end.
+    #[arg(long, global = true, hide = true)]
+    pub end_with_stdin: bool,
 }
 
 /// Where the node and the wallets are, and how to answer.
@@ -49,6 +52,10 @@ impl Context {
 
     pub fn node_url(&self) -> &str {
         &self.global.node
+    }
+
+    pub fn ending(&self) -> Ending {
+        Ending { with_stdin: self.global.end_with_stdin }
     }
 
     pub fn wallets(&self) -> anyhow::Result<WalletStore> {

@@ -100,14 +100,14 @@ impl PasswordArguments {
         }
     }
 
-    /// The password for a new key, asked for twice at the terminal.
-    pub fn choose(&self) -> anyhow::Result<SecretString> {
+    /// The password for a new key, asked for twice at the terminal; `otherwise` says how to do without.
+    pub fn choose(&self, otherwise: &str) -> anyhow::Result<SecretString> {
         if let Some(password) = self.given()? {
             return Ok(password);
         }
         if !std::io::stdin().is_terminal() {
             bail!(
-                "a new coldkey needs a password: give --password-file, set {PASSWORD_VARIABLE}, or say --no-password"
+                "a new password is needed: give --password-file, set {PASSWORD_VARIABLE}, run in a terminal, or {otherwise}"
             );
         }
         let first: SecretString = rpassword::prompt_password("New password: ")?.into();

@@ -3,6 +3,7 @@
 mod amount;
 mod commands;
 mod context;
+mod ending;
 mod keys;
 mod output;
 mod table;

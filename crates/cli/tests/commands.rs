@@ -115,6 +115,61 @@ fn wallets_are_made_listed_and_used() {
     assert_eq!(document(&["wallet", "verify", "other", signature, address])["valid"], false);
 }
 
+fn wallet_command<'a>(path: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
+    [&["--wallet-path", path, "wallet"], arguments].concat()
+}
+
+#[test]
+fn hotkeys_are_added_and_the_coldkey_stays() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let path = directory.path().to_str().expect("a path of text");
+    let wallet = |arguments: &[&str]| document(&wallet_command(path, arguments));
+    let refused = |arguments: &[&str]| failure(&wallet_command(path, arguments));
+    wallet(&["create", "mine", "--no-password"]);
+    let coldkey = std::fs::read(directory.path().join("mine/coldkey")).expect("reads");
+    let exists = refused(&["create", "mine", "-H", "second", "--no-password"]);
+    assert!(exists.contains("myelin wallet new-hotkey mine"), "{exists}");
+
+    let second = wallet(&["new-hotkey", "mine", "-H", "second"]);
+    let again = refused(&["new-hotkey", "mine", "-H", "second"]);
+    assert!(again.contains("second"), "{again}");
+    let words = directory.path().join("words");
+    std::fs::write(&words, second["hotkey_mnemonic"].as_str().expect("words")).expect("writes");
+    let words = words.to_str().expect("a path of text");
+    let third = wallet(&["import-hotkey", "mine", "-H", "third", "--mnemonic-file", words]);
+    assert_eq!(third["hotkey"], second["hotkey"]);
+    let signed = wallet(&["sign", "hello", "-w", "mine", "-H", "second"]);
+    assert_eq!(signed["signer"], second["hotkey"]);
+    assert_eq!(std::fs::read(directory.path().join("mine/coldkey")).expect("reads"), coldkey);
+}
+
+/// Seed of the well-known development key `//Alice`.
+const ALICE_SEED: &str = "0xe5be9a5092b81bca64be81d212e7f2f9eba183bb7a90954f7b76361f6edb5c0a";
+const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+
+#[test]
+fn a_seed_and_an_address_make_wallets_too() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let path = directory.path().to_str().expect("a path of text");
+    let wallet = |arguments: &[&str]| document(&wallet_command(path, arguments));
+    let refused = |arguments: &[&str]| failure(&wallet_command(path, arguments));
+    let seed = directory.path().join("seed");
+    std::fs::write(&seed, ALICE_SEED).expect("writes");
+    let seed = seed.to_str().expect("a path of text");
+    let import = ["import", "alice", "--no-hotkey", "--no-password", "--seed-file", seed];
+    assert_eq!(wallet(&import)["coldkey"], ALICE);
+    let public = ["import-public", "watched", "--coldkey-address", ALICE, "--hotkey-address", ALICE];
+    wallet(&public);
+    let secret = refused(&["sign", "hello", "-w", "watched", "--coldkey"]);
+    assert!(secret.contains("coldkey"), "{secret}");
+    let beside = refused(&["import-public", "alice", "--coldkey-address", ALICE, "--overwrite"]);
+    assert!(beside.contains("secret key"), "{beside}");
+    let listed = wallet(&["list"]);
+    let holds = |index: usize| listed["wallets"][index]["coldkey_secret"].clone();
+    assert_eq!((holds(0), holds(1)), (true.into(), false.into()));
+    assert_eq!(listed["wallets"][1]["hotkeys"][0]["secret"], false);
+}
+
 #[test]
 fn a_truncated_keyfile_is_an_error_that_names_the_file() {
     let directory = tempfile::tempdir().expect("temporary directory");

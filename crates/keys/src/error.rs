@@ -117,6 +117,11 @@ pub enum WalletError {
     Missing { path: PathBuf },
     #[error("{}: already exists; choose another name, or ask for it to be replaced (its key is then lost)", path.display())]
     Exists { path: PathBuf },
+    #[error(
+        "{}: expected no secret key beside a public key that is written alone, found one; choose another name",
+        path.display()
+    )]
+    SecretBeside { path: PathBuf },
     #[error("{}: expected a regular file, found {found}; check the wallet's path and names", path.display())]
     NotAFile { path: PathBuf, found: &'static str },
     #[error("{}: expected a keyfile of at most {limit} bytes, found more; this is not a keyfile", path.display())]

@@ -80,6 +80,8 @@ pub struct WalletListing {
     pub name: String,
     pub has_coldkey: bool,
     pub hotkeys: Vec<String>,
+    /// Hotkeys of which only the public key is here.
+    pub public_hotkeys: Vec<String>,
 }
 
 impl WalletStore {
@@ -135,12 +137,10 @@ pub struct Wallet {
 
 impl Wallet {
     /// The wallet's name.
-    /// The wallet's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The wallet's directory.
     /// The wallet's directory.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -192,10 +192,21 @@ impl Wallet {
 
     /// The names of the hotkeys.
     pub fn hotkeys(&self) -> Result<Vec<String>, WalletError> {
+        Ok(self.hotkey_files()?.into_iter().filter(|name| check_hotkey_name(name).is_ok()).collect())
+    }
+
+    /// The names of the hotkeys of which only the public key is here.
+    pub fn public_hotkeys(&self) -> Result<Vec<String>, WalletError> {
+        let files = self.hotkey_files()?;
+        let named = files.iter().filter_map(|file| file.strip_suffix(PUBLIC_SUFFIX));
+        let alone =
+            named.filter(|name| check_hotkey_name(name).is_ok() && !files.iter().any(|file| file == name));
+        Ok(alone.map(str::to_owned).collect())
+    }
+
+    fn hotkey_files(&self) -> Result<Vec<String>, WalletError> {
         let entries = files::entries(&self.directory.join(HOTKEYS))?;
-        let hotkeys =
-            entries.into_iter().filter(|(name, kind)| kind.is_file() && check_hotkey_name(name).is_ok());
-        Ok(hotkeys.map(|(name, _)| name).collect())
+        Ok(entries.into_iter().filter(|(_, kind)| kind.is_file()).map(|(name, _)| name).collect())
     }
 
     /// Writes a whole wallet: the coldkey as `protection` says, the hotkey plain, and both public keys. Unless told to
@@ -237,19 +248,20 @@ impl Wallet {
         write_pair(self.hotkey_paths(hotkey_name)?, hotkey, protection, overwrite)
     }
 
-    /// Writes `coldkeypub.txt` alone, for a machine that must not hold the coldkey.
+    /// Writes `coldkeypub.txt` alone, for a machine that must not hold the coldkey. Where the coldkey is,
+    /// [`WalletError::SecretBeside`], whatever `overwrite` says.
     pub fn write_coldkey_public(&self, public: &PublicKey, overwrite: Overwrite) -> Result<(), WalletError> {
-        write_public(self.coldkey_public_path(), public, overwrite)
+        write_public(self.coldkey_paths(), public, overwrite)
     }
 
-    /// Writes a hotkey's public file alone.
+    /// Writes a hotkey's public file alone. Where the hotkey is, [`WalletError::SecretBeside`], whatever `overwrite` says.
     pub fn write_hotkey_public(
         &self,
         hotkey_name: &str,
         public: &PublicKey,
         overwrite: Overwrite,
     ) -> Result<(), WalletError> {
-        write_public(self.hotkey_public_path(hotkey_name)?, public, overwrite)
+        write_public(self.hotkey_paths(hotkey_name)?, public, overwrite)
     }
 
     fn listing(&self) -> Result<WalletListing, WalletError> {
@@ -257,6 +269,7 @@ impl Wallet {
             name: self.name.clone(),
             has_coldkey: files::exists(&self.coldkey_path()),
             hotkeys: self.hotkeys()?,
+            public_hotkeys: self.public_hotkeys()?,
         })
     }
 
@@ -347,7 +360,12 @@ fn write_pair(
     stage(paths, keypair, protection)?.publish(overwrite)
 }
 
-fn write_public(path: PathBuf, public: &PublicKey, overwrite: Overwrite) -> Result<(), WalletError> {
+/// Beside another secret key, a public key would take funds to an address from which this wallet cannot take them.
+fn write_public(paths: KeyPaths, public: &PublicKey, overwrite: Overwrite) -> Result<(), WalletError> {
+    let KeyPaths { secret, public: path } = paths;
+    if files::exists(&secret) {
+        return Err(WalletError::SecretBeside { path: secret });
+    }
     let contents = keyfile::encode_public(public).map_err(|problem| keyfile_error(&path, problem))?;
     Staged::write(path, &contents)?.publish(overwrite)
 }

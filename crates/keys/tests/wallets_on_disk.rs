@@ -124,6 +124,21 @@ fn parts_of_a_wallet_can_be_written_alone() {
 }
 
 #[test]
+fn a_public_key_is_not_written_beside_a_secret_key() {
+    let Setup { wallet, .. } = setup();
+    create(&wallet, Overwrite::Refuse).unwrap();
+    let (before, other) = (snapshot(wallet.directory()), key("//Bob").public());
+    for overwrite in [Overwrite::Refuse, Overwrite::Replace] {
+        let outcomes = [
+            wallet.write_coldkey_public(&other, overwrite),
+            wallet.write_hotkey_public(HOTKEY, &other, overwrite),
+        ];
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(WalletError::SecretBeside { .. }))));
+    }
+    assert_eq!(snapshot(wallet.directory()), before);
+}
+
+#[test]
 fn a_hotkey_without_public_file_still_has_a_public_key() {
     let Setup { wallet, .. } = setup();
     create(&wallet, Overwrite::Refuse).unwrap();
@@ -197,7 +212,9 @@ fn wallets_are_listed() {
     assert_eq!(store.list().unwrap(), []);
     create(&wallet, Overwrite::Refuse).unwrap();
     wallet.write_hotkey("another", &key("//Bob"), Protection::Plain, Overwrite::Refuse).unwrap();
-    store.wallet("bob").unwrap().write_coldkey_public(&key("//Bob").public(), Overwrite::Refuse).unwrap();
+    let bob = store.wallet("bob").unwrap();
+    bob.write_coldkey_public(&key("//Bob").public(), Overwrite::Refuse).unwrap();
+    bob.write_hotkey_public("watched", &key("//Bob").public(), Overwrite::Refuse).unwrap();
     for companion in ["default.lock", ".hidden", "default.tmp"] {
         fs::write(wallet.directory().join("hotkeys").join(companion), "").unwrap();
     }
@@ -207,11 +224,11 @@ fn wallets_are_listed() {
         name: name.into(),
         has_coldkey,
         hotkeys: hotkeys.iter().map(ToString::to_string).collect(),
+        public_hotkeys: Vec::new(),
     };
-    assert_eq!(
-        store.list().unwrap(),
-        [listing("alice", true, &["another", "default"]), listing("bob", false, &[])]
-    );
+    let mut bob = listing("bob", false, &[]);
+    bob.public_hotkeys.push("watched".into());
+    assert_eq!(store.list().unwrap(), [listing("alice", true, &["another", "default"]), bob]);
 }
 
 #[test]

@@ -157,20 +157,10 @@ pub async fn run(context: &Context, arguments: DevArguments) -> Result<()> {
     let shutdown = node.shutdown_token();
     tokio::select! {
         () = shutdown.cancelled() => {}
-        signal = asked_to_end() => signal?,
+        signal = context.ending().asked() => signal?,
     }
     shutdown.cancel();
     Ok(node.wait().await?)
-}
-
-/// Ctrl-C, or the signal of a supervisor.
-pub async fn asked_to_end() -> Result<()> {
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminated.recv() => {}
-    }
-    Ok(())
 }
 
 #[cfg(test)]

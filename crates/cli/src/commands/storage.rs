@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use myelin_storage::{run_miner, run_validator, MinerConfig, ValidatorConfig};
 use serde::de::DeserializeOwned;
 
-use crate::{commands::dev::asked_to_end, context::Context, keys::WalletArguments};
+use crate::{context::Context, ending::Ending, keys::WalletArguments};
 
 /// A configuration is a page of text.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -55,14 +55,14 @@ pub async fn run(context: &Context, command: StorageCommand) -> Result<()> {
             config.node_url = context.node_url().to_owned();
             config.netuid = arguments.netuid.unwrap_or(config.netuid);
             let hotkey = Arc::new(arguments.wallet.hotkey(context)?);
-            Ok(run_miner(config, hotkey, ended()).await?)
+            Ok(run_miner(config, hotkey, ended(context.ending())).await?)
         }
         StorageCommand::Validator(arguments) => {
             let mut config: ValidatorConfig = arguments.config()?;
             config.node_url = context.node_url().to_owned();
             config.netuid = arguments.netuid.unwrap_or(config.netuid);
             let hotkey = Arc::new(arguments.wallet.hotkey(context)?);
-            Ok(run_validator(config, hotkey, ended()).await?)
+            Ok(run_validator(config, hotkey, ended(context.ending())).await?)
         }
         StorageCommand::Config => context
             .output
@@ -71,8 +71,8 @@ pub async fn run(context: &Context, command: StorageCommand) -> Result<()> {
 }
 
 /// Completes when the process is asked to end, or cannot be asked.
-async fn ended() {
-    if let Err(error) = asked_to_end().await {
+async fn ended(ending: Ending) {
+    if let Err(error) = ending.asked().await {
         tracing::error!(%error, "cannot listen for signals");
     }
 }

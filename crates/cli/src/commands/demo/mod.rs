@@ -8,9 +8,9 @@ mod market;
 mod process;
 mod report;
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::Path, pin::pin, process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{bail, Context as _, Result};
 use clap::Args;
 use myelin_client::Client;
 
@@ -33,16 +33,49 @@ pub async fn run(context: &Context, arguments: DemoArguments) -> Result<ExitCode
     let directory =
         tempfile::Builder::new().prefix("myelin-demo-").tempdir().context("no temporary directory")?;
     let mut processes = Processes::new(directory.path())?;
-    let say = |text: &str| context.output.progress(text);
+    let outcome = show(context, &arguments, directory.path(), &mut processes).await;
+    processes.end().await;
+    let removed = directory.close().context("cannot remove the demo's directory");
+    outcome.and_then(|code| removed.map(|()| code))
+}
 
+/// Plays until there is a report or the demo is asked to end; with `--keep`, waits for that after the report too.
+async fn show(
+    context: &Context,
+    arguments: &DemoArguments,
+    directory: &Path,
+    processes: &mut Processes,
+) -> Result<ExitCode> {
+    let mut asked = pin!(context.ending().asked());
+    let report = tokio::select! {
+        report = play(context, directory, processes) => report?,
+        asked = &mut asked => {
+            asked?;
+            bail!("asked to end before the miners could be judged");
+        }
+    };
+    context.output.result(&report)?;
+    if arguments.keep {
+        context.output.progress(format!("the chain stays up at {}; Ctrl-C ends it", report.node));
+        tokio::select! {
+            ended = processes.watch() => ended?,
+            asked = &mut asked => asked?,
+        }
+    }
+    Ok(if report.honest_miners_win { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The market from its beginning to the report.
+async fn play(context: &Context, directory: &Path, processes: &mut Processes) -> Result<Report> {
+    let say = |text: &str| context.output.progress(text);
     say("starting a chain with a block every 250 ms");
     let node = processes.start_node().await?;
     let client = Client::connect(node.clone()).await?;
-    let cast = Cast::new(directory.path())?;
+    let cast = Cast::new(directory)?;
     say("creating wallets, funding them, opening a subnet for storage");
     let market = Market::open(&client, &cast).await?;
     say("starting five miners and two validators");
-    cast.start(&client, &mut processes, &node, &market).await?;
+    cast.start(&client, processes, &node, &market).await?;
 
     let mut watched = market.watch(&client, &cast);
     for epoch in 1..=EPOCHS {
@@ -50,11 +83,5 @@ pub async fn run(context: &Context, arguments: DemoArguments) -> Result<ExitCode
         processes.check_alive()?;
         say(&format!("epoch {epoch}/{EPOCHS}, block {}: {}", standing.block, standing.summary()));
     }
-    let report = Report::new(&client, &cast, &market, node).await?;
-    context.output.result(&report)?;
-    if arguments.keep {
-        say(&format!("the chain stays up at {}; Ctrl-C ends it", report.node));
-        tokio::signal::ctrl_c().await?;
-    }
-    Ok(if report.honest_miners_win { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Report::new(&client, &cast, &market, node).await
 }

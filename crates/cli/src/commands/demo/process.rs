@@ -1,9 +1,13 @@
-//! The demo's processes: this program again, each with a log file; all of them end with the demo.
+//! The demo's processes: this program again, each with a log file.
+//!
+//! All of them end with the demo, however it ends: they are killed when it ends in order, and end by themselves when their
+//! standard input closes because it was killed.
 
 use std::{
     fs::File,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use anyhow::{bail, Context as _, Result};
@@ -14,6 +18,9 @@ use tokio::{
 };
 
 use super::PATIENCE;
+
+/// How often to look whether all of them are alive.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 pub struct Processes {
     program: PathBuf,
@@ -66,8 +73,9 @@ impl Processes {
         let log = self.directory.join(format!("{name}.log"));
         let stderr = File::create(&log).with_context(|| log.display().to_string())?;
         let child = Command::new(&self.program)
+            .arg("--end-with-stdin")
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(stdout)
             .stderr(stderr)
             .kill_on_drop(true)
@@ -75,6 +83,25 @@ impl Processes {
             .with_context(|| format!("cannot start {name}"))?;
         self.running.push(Running { name: name.to_owned(), child, log });
         Ok(())
+    }
+
+    /// Completes only when a process has ended by itself, with the error that says which.
+    pub async fn watch(&mut self) -> Result<()> {
+        loop {
+            self.check_alive()?;
+            tokio::time::sleep(WATCH_INTERVAL).await;
+        }
+    }
+
+    /// Kills all of them and waits until they are gone and write no more.
+    pub async fn end(mut self) {
+        for process in &mut self.running {
+            // One that has ended by itself needs nothing more.
+            let _ = process.child.start_kill();
+        }
+        for process in &mut self.running {
+            let _ = process.child.wait().await;
+        }
     }
 
     /// Fails with the last words of the first process that has ended.

@@ -1,29 +1,36 @@
 //! `myelin wallet`
 
+mod keys;
+
 use std::fmt;
 
-use anyhow::{bail, Context as _, Result};
+use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
-use myelin_keys::{
-    CryptoType, ExposeSecret, Keypair, Overwrite, Protection, PublicKey, SecretString, WalletListing,
-};
+use myelin_keys::{CryptoType, PublicKey, WalletListing};
 use serde::Serialize;
 
+use self::keys::{
+    CreateArguments, ImportArguments, ImportHotkeyArguments, ImportPublicArguments, NewHotkeyArguments,
+};
 use crate::{
     amount::Amount,
     context::Context,
-    keys::{account_named, PasswordArguments, WalletArguments},
+    keys::{account_named, WalletArguments},
     table::Table,
 };
-
-const NEW_KEY_WORDS: usize = 12;
 
 #[derive(Subcommand)]
 pub enum WalletCommand {
     /// Makes a wallet with a new coldkey and a new hotkey.
     Create(CreateArguments),
-    /// Restores a wallet from its words.
+    /// Restores a wallet from its coldkey's words or seed.
     Import(ImportArguments),
+    /// Adds a new hotkey to a wallet.
+    NewHotkey(NewHotkeyArguments),
+    /// Adds a hotkey to a wallet from the hotkey's words or seed.
+    ImportHotkey(ImportHotkeyArguments),
+    /// Writes public keys alone, for a machine that must not hold the secret ones.
+    ImportPublic(ImportPublicArguments),
     /// Lists the wallets.
     List,
     /// Shows the free TAO of an address or a wallet.
@@ -35,40 +42,6 @@ pub enum WalletCommand {
     Sign(SignArguments),
     /// Checks a signature.
     Verify(VerifyArguments),
-}
-
-#[derive(Args)]
-pub struct CreateArguments {
-    /// Name of the wallet.
-    name: String,
-    #[command(flatten)]
-    write: WriteArguments,
-}
-
-#[derive(Args)]
-pub struct ImportArguments {
-    /// Name of the wallet.
-    name: String,
-    /// File with the coldkey's words; standard input without it.
-    #[arg(long, value_name = "FILE")]
-    mnemonic_file: Option<std::path::PathBuf>,
-    #[command(flatten)]
-    write: WriteArguments,
-}
-
-#[derive(Args)]
-pub struct WriteArguments {
-    /// Name of the hotkey.
-    #[arg(long, short = 'H', default_value = "default", value_name = "NAME")]
-    hotkey: String,
-    /// Leaves the coldkey unencrypted.
-    #[arg(long)]
-    no_password: bool,
-    /// Replaces keys that exist.
-    #[arg(long)]
-    overwrite: bool,
-    #[command(flatten)]
-    password: PasswordArguments,
 }
 
 #[derive(Args)]
@@ -94,83 +67,16 @@ pub struct VerifyArguments {
 
 pub async fn run(context: &Context, command: WalletCommand) -> Result<()> {
     match command {
-        WalletCommand::Create(arguments) => create(context, arguments),
-        WalletCommand::Import(arguments) => import(context, arguments),
+        WalletCommand::Create(arguments) => keys::create(context, arguments),
+        WalletCommand::Import(arguments) => keys::import(context, arguments),
+        WalletCommand::NewHotkey(arguments) => keys::new_hotkey(context, arguments),
+        WalletCommand::ImportHotkey(arguments) => keys::import_hotkey(context, arguments),
+        WalletCommand::ImportPublic(arguments) => keys::import_public(context, arguments),
         WalletCommand::List => list(context),
         WalletCommand::Balance { account } => balance(context, &account).await,
         WalletCommand::Sign(arguments) => sign(context, arguments),
         WalletCommand::Verify(arguments) => verify(context, arguments),
     }
-}
-
-#[derive(Serialize)]
-struct Created {
-    wallet: String,
-    hotkey_name: String,
-    coldkey: String,
-    hotkey: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    coldkey_mnemonic: Option<String>,
-    hotkey_mnemonic: Option<String>,
-}
-
-impl fmt::Display for Created {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "wallet {}\n  coldkey  {}\n  hotkey   {}", self.wallet, self.coldkey, self.hotkey)?;
-        if let Some(words) = &self.coldkey_mnemonic {
-            write!(f, "\n\nWrite the coldkey's words down; whoever has them has the funds:\n  {words}")?;
-        }
-        match &self.hotkey_mnemonic {
-            Some(words) => write!(f, "\nThe hotkey's words:\n  {words}"),
-            None => Ok(()),
-        }
-    }
-}
-
-fn create(context: &Context, arguments: CreateArguments) -> Result<()> {
-    let coldkey = Keypair::generate(NEW_KEY_WORDS, CryptoType::Sr25519)?;
-    let words = coldkey.mnemonic().map(|words| words.expose_secret().to_owned());
-    let created = write(context, arguments.name, &coldkey, arguments.write)?;
-    context.output.result(&Created { coldkey_mnemonic: words, ..created })
-}
-
-fn import(context: &Context, arguments: ImportArguments) -> Result<()> {
-    let words = match &arguments.mnemonic_file {
-        Some(path) => {
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
-        }
-        None => {
-            std::io::read_to_string(std::io::stdin()).context("cannot read the words from standard input")?
-        }
-    };
-    let words: SecretString = words.trim().to_owned().into();
-    let coldkey = Keypair::from_mnemonic(words.expose_secret(), CryptoType::Sr25519)?;
-    let created = write(context, arguments.name, &coldkey, arguments.write)?;
-    context.output.result(&created)
-}
-
-fn write(context: &Context, name: String, coldkey: &Keypair, arguments: WriteArguments) -> Result<Created> {
-    let wallet = context.wallets()?.wallet(&name)?;
-    let overwrite = if arguments.overwrite { Overwrite::Replace } else { Overwrite::Refuse };
-    let exists = wallet.coldkey_exists() || wallet.hotkey_exists(&arguments.hotkey)?;
-    if exists && !arguments.overwrite {
-        bail!("wallet `{name}` exists; choose another name, or say --overwrite to lose its keys");
-    }
-    let hotkey = Keypair::generate(NEW_KEY_WORDS, CryptoType::Sr25519)?;
-    let password = match arguments.no_password {
-        true => None,
-        false => Some(arguments.password.choose()?),
-    };
-    let protection = password.as_ref().map_or(Protection::Plain, Protection::Password);
-    wallet.create(&arguments.hotkey, coldkey, &hotkey, protection, overwrite)?;
-    Ok(Created {
-        wallet: name,
-        hotkey_name: arguments.hotkey,
-        coldkey: coldkey.public().to_ss58(),
-        hotkey: hotkey.public().to_ss58(),
-        coldkey_mnemonic: None,
-        hotkey_mnemonic: hotkey.mnemonic().map(|words| words.expose_secret().to_owned()),
-    })
 }
 
 #[derive(Serialize)]
@@ -181,14 +87,18 @@ struct Listing {
 #[derive(Serialize)]
 struct ListedWallet {
     name: String,
+    /// None if it has none, or one that cannot be read.
     coldkey: Option<String>,
+    coldkey_secret: bool,
     hotkeys: Vec<ListedHotkey>,
 }
 
 #[derive(Serialize)]
 struct ListedHotkey {
     name: String,
+    /// None if it cannot be read.
     address: Option<String>,
+    secret: bool,
 }
 
 impl fmt::Display for Listing {
@@ -196,28 +106,37 @@ impl fmt::Display for Listing {
         if self.wallets.is_empty() {
             return f.write_str("no wallets; make one with `myelin wallet create NAME`");
         }
-        let mut table = Table::new(["wallet", "key", "address"]);
-        let shown = |address: &Option<String>| address.clone().unwrap_or_else(|| "unreadable".into());
+        let mut table = Table::new(["wallet", "key", "address", "holds"]);
         for wallet in &self.wallets {
-            table.row([wallet.name.clone(), "coldkey".into(), shown(&wallet.coldkey)]);
+            if wallet.coldkey.is_some() || wallet.coldkey_secret {
+                table.row(row(&wallet.name, "coldkey", wallet.coldkey.as_ref(), wallet.coldkey_secret));
+            }
             for hotkey in &wallet.hotkeys {
-                table.row([wallet.name.clone(), hotkey.name.clone(), shown(&hotkey.address)]);
+                table.row(row(&wallet.name, &hotkey.name, hotkey.address.as_ref(), hotkey.secret));
             }
         }
         table.fmt(f)
     }
 }
 
+fn row(wallet: &str, key: &str, address: Option<&String>, secret: bool) -> [String; 4] {
+    let address = address.map_or("unreadable", String::as_str);
+    [wallet, key, address, if secret { "secret key" } else { "public key" }].map(str::to_owned)
+}
+
 fn list(context: &Context) -> Result<()> {
     let store = context.wallets()?;
     let describe = |listing: WalletListing| -> Result<ListedWallet> {
         let wallet = store.wallet(&listing.name)?;
-        let hotkeys = listing.hotkeys.into_iter().map(|name| {
+        let secret = listing.hotkeys.into_iter().map(|name| (name, true));
+        let public = listing.public_hotkeys.into_iter().map(|name| (name, false));
+        let hotkeys = secret.chain(public).map(|(name, secret)| {
             let address = wallet.hotkey_public(&name).ok().map(|public| public.to_ss58());
-            ListedHotkey { name, address }
+            ListedHotkey { name, address, secret }
         });
         Ok(ListedWallet {
             coldkey: wallet.coldkey_public().ok().map(|public| public.to_ss58()),
+            coldkey_secret: listing.has_coldkey,
             hotkeys: hotkeys.collect(),
             name: listing.name,
         })
