@@ -1,0 +1,223 @@
+//! What may happen to validators, and what must hold all the same.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    follow::{assert_acknowledged, Final},
+    load::Load,
+    network::{wait_until, Network, Node},
+    random::{cycles, Random},
+    watch::Observer,
+};
+
+const BLOCK_TIME: &str = "250ms";
+/// No pause may be longer with one of four validators dead.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+fn urls(network: &Network) -> Vec<String> {
+    network.running().map(|node| node.url.clone()).collect()
+}
+
+#[test]
+fn four_validators_order_one_chain_and_a_fifth_node_follows() {
+    let network = Network::start(4, BLOCK_TIME);
+    let observer = Observer::start(&network);
+    let load = Load::start(network.runtime().handle(), urls(&network));
+    network.wait_for_blocks(8);
+    let follower = network.start_follower("follower", &[]);
+    let goal = network.node(0).height() + 4;
+    wait_until("the follower catches up", || follower.height() >= goal);
+    let acknowledged = load.stop();
+    assert!(!acknowledged.is_empty(), "transfers become final");
+    network.wait_for_blocks(1);
+    network.assert_agreement();
+    assert_acknowledged(&acknowledged, network.node(3));
+    assert_acknowledged(&acknowledged, &follower);
+    observer.finish(8 * 4);
+}
+
+#[test]
+fn one_validator_is_a_network_too() {
+    let network = Network::start(1, BLOCK_TIME);
+    network.wait_for_blocks(5);
+    let follower = network.start_follower("follower", &["--archive"]);
+    wait_until("the follower catches up", || follower.height() >= 5);
+    assert_eq!(follower.block(3), network.node(0).block(3));
+}
+
+#[test]
+fn any_node_is_killed_under_load_and_comes_back() {
+    let mut random = Random::new();
+    let mut network = Network::start(4, BLOCK_TIME);
+    let observer = Observer::start(&network);
+    let load = Load::start(network.runtime().handle(), urls(&network));
+    let mut all = Final::default();
+    for _ in 0..cycles(4) {
+        let victim = random.below(4) as usize;
+        std::thread::sleep(Duration::from_millis(random.below(700)));
+        all.note(network.node(victim));
+        network.kill(victim);
+        load.redirect(urls(&network));
+        std::thread::sleep(Duration::from_millis(random.below(1_500)));
+        network.start_node(victim);
+        load.redirect(urls(&network));
+        let node = network.node(victim);
+        let goal = all.height();
+        wait_until("the node has again what it said was final", || node.height() >= goal);
+        network.wait_for_blocks(1);
+    }
+    let acknowledged = load.stop();
+    assert!(!acknowledged.is_empty(), "the load did something");
+    network.wait_for_blocks(1);
+    network.assert_agreement();
+    for node in network.running() {
+        all.assert_kept_by(node);
+        assert_acknowledged(&acknowledged, node);
+    }
+    observer.finish(1);
+}
+
+#[test]
+fn the_chain_goes_on_without_one_of_four() {
+    let mut network = Network::start(4, BLOCK_TIME);
+    network.wait_for_blocks(4);
+    network.kill(2);
+    let longest = longest_pause(network.node(0), 24);
+    assert!(longest <= LONGEST_PAUSE, "a pause of {longest:?}");
+    network.start_node(2);
+    let goal = network.node(0).height();
+    let start = Instant::now();
+    wait_until("the node catches up", || network.node(2).height() >= goal);
+    eprintln!("caught up with block {goal} in {:?}", start.elapsed());
+    network.wait_for_blocks(2);
+    network.assert_agreement();
+}
+
+/// The longest time between two blocks of a node, among the next `blocks`.
+fn longest_pause(node: &Node, blocks: u64) -> Duration {
+    let (mut height, end) = (node.height(), node.height() + blocks);
+    let (mut since, mut longest) = (Instant::now(), Duration::ZERO);
+    while height < end {
+        std::thread::sleep(Duration::from_millis(10));
+        let now = node.height();
+        longest = longest.max(since.elapsed());
+        if now > height {
+            (height, since) = (now, Instant::now());
+        }
+    }
+    longest
+}
+
+#[test]
+fn divided_halves_stop_and_go_on_when_they_meet() {
+    let network = Network::start(4, BLOCK_TIME);
+    let observer = Observer::start(&network);
+    network.wait_for_blocks(4);
+    for _ in 0..cycles(1) {
+        network.divide(&[&[0, 1], &[2, 3]]);
+        // What was under way may still be decided.
+        std::thread::sleep(Duration::from_secs(1));
+        let before: Vec<_> = network.running().map(Node::height).collect();
+        std::thread::sleep(Duration::from_secs(3));
+        let after: Vec<_> = network.running().map(Node::height).collect();
+        assert_eq!(after, before, "neither half has more than two thirds");
+        network.heal();
+        network.wait_for_blocks(4);
+        network.assert_agreement();
+    }
+    observer.finish(1);
+}
+
+#[test]
+fn three_go_on_without_the_fourth_and_take_it_back() {
+    let network = Network::start(4, BLOCK_TIME);
+    network.wait_for_blocks(4);
+    network.divide(&[&[0, 1, 2], &[3]]);
+    let alone = network.node(3).height();
+    let goal = network.node(0).height() + 12;
+    wait_until("three of four decide", || network.node(0).height() >= goal);
+    assert!(network.node(3).height() <= alone + 1, "the fourth is cut off");
+    network.heal();
+    wait_until("the fourth catches up", || network.node(3).height() >= goal);
+    network.wait_for_blocks(2);
+    network.assert_agreement();
+}
+
+#[test]
+fn a_restored_backup_does_not_sign_again_what_it_signed() {
+    let mut network = Network::start(4, BLOCK_TIME);
+    let observer = Observer::start(&network);
+    network.wait_for_blocks(6);
+    network.kill(1);
+    let backup = network.logs().join("backup");
+    copy(&network.base_path(1), &backup);
+    network.start_node(1);
+    network.wait_for_blocks(12);
+    network.kill(1);
+    // Everything but the guard is older than what the validator has signed since.
+    let base_path = network.base_path(1);
+    let guard = find(&base_path, "signing-guard");
+    let newest = fs::read(&guard).expect("reads");
+    fs::remove_dir_all(&base_path).expect("removes");
+    copy(&backup, &base_path);
+    fs::write(&guard, newest).expect("writes");
+    network.start_node(1);
+    let goal = network.node(0).height() + 6;
+    wait_until("the restored node catches up", || network.node(1).height() >= goal);
+    network.assert_agreement();
+    observer.finish(1);
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let status = std::process::Command::new("cp").arg("-r").arg(from).arg(to).status().expect("cp runs");
+    assert!(status.success());
+}
+
+fn find(directory: &std::path::Path, name: &str) -> std::path::PathBuf {
+    let mut waiting = vec![directory.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        for entry in fs::read_dir(directory).expect("reads").map(|entry| entry.expect("reads").path()) {
+            if entry.is_dir() {
+                waiting.push(entry);
+            } else if entry.file_name().is_some_and(|found| found == name) {
+                return entry;
+            }
+        }
+    }
+    panic!("there is no {name}");
+}
+
+#[test]
+fn a_clock_half_a_minute_ahead_stops_nobody_else() {
+    let mut network = Network::new(4, BLOCK_TIME);
+    for index in 0..3 {
+        network.start_node(index);
+    }
+    network.start_node_with(3, &["--clock-offset", "30s"], |_| {});
+    network.wait_for_blocks(12);
+    network.assert_agreement();
+}
+
+#[test]
+fn a_full_disk_ends_the_validator_and_not_the_chain() {
+    let mut network = Network::start(4, BLOCK_TIME);
+    network.wait_for_blocks(4);
+    network.kill(0);
+    network.start_node_with(0, &["--max-database-bytes", "1"], |_| {});
+    wait_until("the node without room ends", || {
+        let Some(mut node) = network.take(0) else { return true };
+        let ended = node.ended();
+        if let Some(status) = ended {
+            assert!(!status.success(), "a supervisor has to notice");
+            assert!(node.log().contains("space"), "{}", node.log());
+            return true;
+        }
+        network.put(0, node);
+        false
+    });
+    network.wait_for_blocks(4);
+    network.assert_agreement();
+}

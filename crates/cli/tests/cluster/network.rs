@@ -1,0 +1,336 @@
+//! A network of nodes that run as processes, with links between them that can be cut.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::proxy::Proxy;
+
+/// No single thing takes longer, however busy the machine is.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program under test, alone with its wallets.
+pub fn myelin() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_myelin"));
+    command.env_remove("MYELIN_NODE").env_remove("MYELIN_WALLET_PASSWORD").stdin(Stdio::null());
+    command
+}
+
+/// Waits until `holds`; fails with `what` when it takes too long.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Where a node is reached by its peers: for blocks and votes, and for transactions.
+#[derive(Clone, Copy)]
+struct Ports {
+    consensus: SocketAddr,
+    gossip: SocketAddr,
+}
+
+impl Ports {
+    fn free() -> Self {
+        Self { consensus: free_address(), gossip: free_address() }
+    }
+}
+
+/// An address on this machine that nobody listens on right now.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("an address")
+}
+
+/// The way from one node to another.
+struct Link {
+    from: usize,
+    to: usize,
+    consensus: Proxy,
+    gossip: Proxy,
+}
+
+/// Validators of one chain; all of them end with it.
+pub struct Network {
+    directory: TempDir,
+    ports: Vec<Ports>,
+    links: Vec<Link>,
+    nodes: Vec<Option<Node>>,
+    /// Runs the links.
+    runtime: Runtime,
+}
+
+impl Network {
+    /// The files of a network with `validators` validators and a block every `block_time`; no node runs yet.
+    pub fn new(validators: usize, block_time: &str) -> Self {
+        Self::with_genesis(validators, block_time, |_| {})
+    }
+
+    /// The same after `change` was made to the chain's specification.
+    pub fn with_genesis(validators: usize, block_time: &str, change: impl FnOnce(&mut Value)) -> Self {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let count = validators.to_string();
+        let path = directory.path().join("network");
+        let arguments = ["init", text(&path), "--validators", &count, "--block-time", block_time];
+        let output = myelin().args(arguments).output().expect("the program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        edit(&path.join("chain.json"), change);
+        let ports: Vec<_> = (0..validators).map(|_| Ports::free()).collect();
+        let runtime = Runtime::new().expect("threads");
+        let links = runtime.block_on(connect(&ports));
+        let nodes = (0..validators).map(|_| None).collect();
+        Self { directory, ports, links, nodes, runtime }
+    }
+
+    /// A running network.
+    pub fn start(validators: usize, block_time: &str) -> Self {
+        let mut network = Self::new(validators, block_time);
+        network.start_all();
+        network
+    }
+
+    pub fn start_all(&mut self) {
+        for index in 0..self.nodes.len() {
+            self.start_node(index);
+        }
+    }
+
+    pub fn start_node(&mut self, index: usize) {
+        self.start_node_with(index, &[], |_| {});
+    }
+
+    /// Starts a validator with further arguments, its command changed.
+    pub fn start_node_with(&mut self, index: usize, further: &[&str], change: impl FnOnce(&mut Command)) {
+        let base_path = self.base_path(index);
+        let Ports { consensus, gossip } = self.ports[index];
+        let mut arguments = self.common_arguments(&base_path);
+        arguments.extend(["--validator".into(), "--listen".into(), consensus.to_string()]);
+        arguments.extend(["--gossip-listen".into(), gossip.to_string()]);
+        for link in self.links.iter().filter(|link| link.from == index) {
+            arguments.extend(["--peer".into(), link.consensus.address().to_string()]);
+            arguments.extend(["--gossip-peer".into(), link.gossip.address().to_string()]);
+        }
+        arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
+        self.nodes[index] = Some(Node::start(&format!("node-{index}"), self.logs(), arguments, change));
+    }
+
+    /// Starts a node that is no validator and knows the first two, with a store of its own.
+    pub fn start_follower(&self, name: &str, further: &[&str]) -> Node {
+        let base_path = self.directory.path().join(name);
+        let mut arguments = self.common_arguments(&base_path);
+        arguments.extend(["--listen", "127.0.0.1:0", "--gossip-listen", "127.0.0.1:0"].map(String::from));
+        for ports in self.ports.iter().take(2) {
+            arguments.extend(["--peer".into(), ports.consensus.to_string()]);
+            arguments.extend(["--gossip-peer".into(), ports.gossip.to_string()]);
+        }
+        arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
+        Node::start(name, self.logs(), arguments, |_| {})
+    }
+
+    /// Arguments to reach the validators at their own addresses, past the links.
+    pub fn peer_arguments(&self) -> Vec<String> {
+        let of = |ports: &Ports| ["--peer".into(), ports.consensus.to_string()];
+        self.ports.iter().flat_map(of).collect()
+    }
+
+    fn common_arguments(&self, base_path: &Path) -> Vec<String> {
+        let spec = self.spec_path();
+        let arguments = ["node", "--json", "--rpc-port", "0", "--chain", text(&spec), "--base-path", text(base_path)];
+        arguments.map(String::from).to_vec()
+    }
+
+    pub fn spec_path(&self) -> PathBuf {
+        self.directory.path().join("network").join("chain.json")
+    }
+
+    pub fn base_path(&self, index: usize) -> PathBuf {
+        self.directory.path().join("network").join(format!("node-{index}"))
+    }
+
+    pub fn logs(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub fn node(&self, index: usize) -> &Node {
+        self.nodes[index].as_ref().expect("the node runs")
+    }
+
+    /// The signal that no process can prepare for.
+    pub fn kill(&mut self, index: usize) {
+        drop(self.nodes[index].take());
+    }
+
+    /// The nodes that run.
+    pub fn running(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().flatten()
+    }
+
+    /// Cuts every link between nodes of different groups; nodes of one group reach each other.
+    pub fn divide(&self, groups: &[&[usize]]) {
+        let group_of = |node: usize| groups.iter().position(|group| group.contains(&node));
+        for link in &self.links {
+            link.set_open(group_of(link.from) == group_of(link.to));
+        }
+    }
+
+    pub fn heal(&self) {
+        self.links.iter().for_each(|link| link.set_open(true));
+    }
+
+    /// Waits until every running node has `blocks` more blocks than the highest had.
+    pub fn wait_for_blocks(&self, blocks: u64) {
+        let goal = self.running().map(Node::height).max().unwrap_or_default() + blocks;
+        for node in self.running() {
+            wait_until(&format!("{} comes to block {goal}", node.name), || node.height() >= goal);
+        }
+    }
+
+    /// Fails unless all running nodes have the same block, with the same state, at every height up to the lowest tip.
+    pub fn assert_agreement(&self) {
+        let lowest = self.running().map(Node::height).min().expect("a node runs");
+        let first = self.running().next().expect("a node runs");
+        for height in (1..=lowest).rev().take(200) {
+            let expected = first.block(height);
+            for node in self.running() {
+                assert_eq!(node.block(height), expected, "block {height} of {}", node.name);
+            }
+        }
+    }
+
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+}
+
+impl Link {
+    fn set_open(&self, open: bool) {
+        self.consensus.set_open(open);
+        self.gossip.set_open(open);
+    }
+}
+
+async fn connect(ports: &[Ports]) -> Vec<Link> {
+    let mut links = Vec::new();
+    for from in 0..ports.len() {
+        for (to, target) in ports.iter().enumerate().filter(|(to, _)| *to != from) {
+            let consensus = Proxy::start(target.consensus).await.expect("a free port");
+            let gossip = Proxy::start(target.gossip).await.expect("a free port");
+            links.push(Link { from, to, consensus, gossip });
+        }
+    }
+    links
+}
+
+fn edit(path: &Path, change: impl FnOnce(&mut Value)) {
+    let mut document = serde_json::from_slice(&fs::read(path).expect("reads")).expect("a document");
+    change(&mut document);
+    fs::write(path, serde_json::to_vec_pretty(&document).expect("a document")).expect("writes");
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of text")
+}
+
+/// A node that runs as a process; killed without notice when dropped.
+pub struct Node {
+    pub name: String,
+    pub process: Child,
+    pub url: String,
+    http: String,
+    client: reqwest::blocking::Client,
+    log: PathBuf,
+}
+
+impl Node {
+    fn start(name: &str, logs: &Path, arguments: Vec<String>, change: impl FnOnce(&mut Command)) -> Self {
+        let log = logs.join(format!("{name}.log"));
+        let stderr = File::options().create(true).append(true).open(&log).expect("a log");
+        let mut command = myelin();
+        command.args(&arguments).stdout(Stdio::piped()).stderr(stderr);
+        change(&mut command);
+        let mut process = command.spawn().expect("the program starts");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
+        let ready: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("{name}: {error}: `{line}`\n{}", last_lines(&log)));
+        let address = |key: &str| ready[key].as_str().expect("an address").to_owned();
+        let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5));
+        let client = client.build().expect("a client");
+        Self { name: name.to_owned(), process, url: address("rpc"), http: address("http"), client, log }
+    }
+
+    /// Asks the node; nothing when it does not answer.
+    pub fn try_ask(&self, method: &str, parameters: Value) -> Option<Value> {
+        let request = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
+        let answer: Value = self.client.post(&self.http).json(&request).send().ok()?.json().ok()?;
+        answer.get("result").cloned()
+    }
+
+    pub fn ask(&self, method: &str, parameters: Value) -> Value {
+        let start = Instant::now();
+        loop {
+            match self.try_ask(method, parameters.clone()) {
+                Some(answer) => return answer,
+                None if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(50)),
+                None => panic!("{} does not answer {method}\n{}", self.name, last_lines(&self.log)),
+            }
+        }
+    }
+
+    /// Height of the tip.
+    pub fn height(&self) -> u64 {
+        let header = self.ask("chain_getHeader", serde_json::json!([]));
+        number(&header["number"])
+    }
+
+    /// Hash and state root of a block.
+    pub fn block(&self, height: u64) -> (Value, Value) {
+        let hash = self.ask("chain_getBlockHash", serde_json::json!([height]));
+        let header = self.ask("chain_getHeader", serde_json::json!([hash]));
+        (hash, header["stateRoot"].clone())
+    }
+
+    /// Whether the process has ended, and how.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.process.try_wait().expect("it is ours")
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn number(value: &Value) -> u64 {
+    let digits = value.as_str().and_then(|text| text.strip_prefix("0x")).expect("a number");
+    u64::from_str_radix(digits, 16).expect("a number")
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().rev().take(15).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
