@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use codec::{Decode, DecodeLimit, Encode};
-use myelin_runtime::{Hash, Header, UncheckedExtrinsic};
+use myelin_runtime::{authorship::ENGINE_ID, AccountId, Hash, Header, UncheckedExtrinsic};
 use myelin_store::BlockRecord;
 use sp_crypto_hashing::blake2_256;
 
@@ -69,6 +69,17 @@ impl CommittedBlock {
             body: self.block.body.clone(),
             certificate: self.certificate.clone(),
         }
+    }
+}
+
+/// Who is paid for a block: the account in its digest, when that says nothing else.
+pub fn author(header: &Header) -> Option<AccountId> {
+    match header.digest.logs.as_slice() {
+        [item] => match item.as_pre_runtime() {
+            Some((ENGINE_ID, bytes)) => codec::DecodeAll::decode_all(&mut &bytes[..]).ok(),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -7,7 +7,10 @@ use std::{
 
 use codec::Encode;
 use hash_db::Prefix;
-use myelin_runtime::{Hash, Header};
+use myelin_runtime::{
+    presets::{self, ConsensusTiming},
+    AccountId, Hash, Header,
+};
 use myelin_store::{BlockRecord, Dump, NodeChanges, Snapshot, Store, StoreError};
 use parking_lot::{Mutex, RwLock};
 use sp_core::storage::{StateVersion, Storage};
@@ -27,7 +30,9 @@ use crate::{
     node_reader::{backend, NodeMap, NodeReader},
     signatures::VerifiedSet,
     state::StateView,
-    storage_keys, ChainError, InvalidBlock,
+    storage_keys,
+    validators::ValidatorSet,
+    ChainError, InvalidBlock,
 };
 
 /// Bytes of trie nodes and values held in memory.
@@ -39,7 +44,7 @@ const EVENT_CAPACITY: usize = 4096;
 /// Milliseconds between blocks when the state does not say.
 const DEFAULT_SLOT_DURATION_MS: u64 = 250;
 /// Bytes of extrinsics in a block, whoever made it.
-const MAX_BODY_BYTES: usize = 10 << 20;
+pub const MAX_BODY_BYTES: usize = 10 << 20;
 
 /// The newest block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +72,10 @@ pub struct ChainParams {
     pub height: u32,
     /// Intended milliseconds between blocks.
     pub slot_duration_ms: u64,
+    /// Who orders the block; nobody on a chain that one node orders alone.
+    pub validators: ValidatorSet,
+    /// How long they wait for each other.
+    pub timing: ConsensusTiming,
 }
 
 /// What happened to the tip.
@@ -247,10 +256,15 @@ impl Chain {
     /// # Errors
     /// When the database is damaged.
     pub fn params(&self, next_height: u32) -> Result<ChainParams, ChainError> {
-        let slot_duration_ms = self.tip_state()?.value(&storage_keys::slot_duration())?;
+        let state = self.tip_state()?;
+        let slot_duration_ms: Option<u64> = state.value(&storage_keys::slot_duration())?;
+        let slot_duration_ms = slot_duration_ms.unwrap_or(DEFAULT_SLOT_DURATION_MS);
+        let timing: Option<ConsensusTiming> = state.value(&storage_keys::consensus_timing())?;
         Ok(ChainParams {
             height: next_height,
-            slot_duration_ms: slot_duration_ms.unwrap_or(DEFAULT_SLOT_DURATION_MS),
+            slot_duration_ms,
+            validators: read_validators(&state)?,
+            timing: timing.unwrap_or_else(|| ConsensusTiming::for_interval(slot_duration_ms)),
         })
     }
 
@@ -472,6 +486,13 @@ impl Chain {
         let number = snapshot.number_of(&hash.0)?;
         Ok(number.filter(|number| *number <= self.tip().number()))
     }
+}
+
+fn read_validators(state: &StateView) -> Result<ValidatorSet, ChainError> {
+    let members: Option<Vec<presets::Validator<AccountId>>> = state.value(&storage_keys::validators())?;
+    let members = members.unwrap_or_default().into_iter().map(Into::into).collect();
+    ValidatorSet::new(members)
+        .map_err(|error| ChainError::damaged(format_args!("the validators in the state are no set: {error}")))
 }
 
 fn append(head: &mut Head, executed: ExecutedBlock, certificate: Vec<u8>) -> Result<(), ChainError> {

@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod block;
+pub mod certificate;
 pub mod error;
 pub mod executor;
 pub mod local;
@@ -19,18 +20,21 @@ pub mod mempool;
 pub mod sequencer;
 pub mod state;
 pub mod storage_keys;
+pub mod validators;
 
 mod chain;
 mod node_reader;
 mod signatures;
 
 pub use block::{Block, CommittedBlock, Transaction};
-pub use chain::{Chain, ChainEvent, ChainObserver, ChainParams, CommitOutcome, Tip};
+pub use certificate::{Certificate, CertificateError};
+pub use chain::{Chain, ChainEvent, ChainObserver, ChainParams, CommitOutcome, Tip, MAX_BODY_BYTES};
 pub use error::{CallError, ChainError, InvalidBlock};
 pub use executor::{Budget, Candidates, ExecutedBlock, ProposalContext, Rejection, Validity, Verdict};
 pub use local::{Local, LocalConfig, LocalError, LocalHandle, LocalStatus, SealMode, SnapshotId};
 pub use mempool::{Mempool, MempoolLimits, PoolStatus, SubmitError, TransactionStatus, Watcher};
-pub use myelin_runtime::{AccountId, Balance, BlockNumber, Hash, Header, Nonce};
+pub use myelin_runtime::{presets::ConsensusTiming, AccountId, Balance, BlockNumber, Hash, Header, Nonce};
 pub use myelin_store::{Config as StoreConfig, History, Location, Store, StoreError};
 pub use sequencer::{Application, Sequencer, SequencerError};
 pub use state::{CallLimits, StateView};
+pub use validators::{ConsensusKey, Validator, ValidatorSet, ValidatorSetError};

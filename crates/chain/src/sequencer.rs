@@ -94,6 +94,9 @@ pub enum SequencerError {
     /// The chain failed while a command was carried out; whoever gave it was told as well.
     #[error("block production stopped: {0}")]
     Stopped(String),
+    /// The engine that validators agree through failed, or was refused what it needs.
+    #[error("block production stopped: {0}")]
+    Consensus(String),
     /// A thread of the node ended unexpectedly.
     #[error("block production stopped: its worker ended unexpectedly ({0}); restart the node")]
     Worker(String),

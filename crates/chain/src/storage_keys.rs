@@ -32,6 +32,16 @@ pub fn total_issuance() -> [u8; 32] {
     value("Balances", "TotalIssuance")
 }
 
+/// Who orders blocks, a vector of [`Validator`](myelin_runtime::presets::Validator).
+pub fn validators() -> [u8; 32] {
+    value("Validators", "Members")
+}
+
+/// How long they wait for each other, [`ConsensusTiming`](myelin_runtime::presets::ConsensusTiming).
+pub fn consensus_timing() -> [u8; 32] {
+    value("Validators", "Timing")
+}
+
 /// Milliseconds between blocks, `u64`.
 pub fn slot_duration() -> Vec<u8> {
     myelin_runtime::SlotDuration::key().to_vec()

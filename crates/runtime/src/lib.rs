@@ -136,6 +136,9 @@ mod runtime {
     pub type MevShield = pallet_declared::mev_shield;
     #[runtime::pallet_index(31)]
     pub type AlphaAssets = pallet_declared::alpha_assets;
+    // Far from the indices that clients know.
+    #[runtime::pallet_index(100)]
+    pub type Validators = pallet_validators;
 }
 
 const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
@@ -274,6 +277,8 @@ impl pallet_sudo::Config for Runtime {
 }
 
 impl pallet_swap::Config for Runtime {}
+
+impl pallet_validators::Config for Runtime {}
 
 impl pallet_subtensor::Config for Runtime {
     type Currency = Balances;

@@ -6,10 +6,11 @@ use sp_keyring::Sr25519Keyring as Keyring;
 use sp_runtime::BuildStorage;
 
 use pallet_subtensor::genesis::{ChainParameters, SubnetParameters};
+pub use pallet_validators::{ConsensusTiming, Validator};
 
 use crate::{
     AccountId, Balance, BalancesConfig, RuntimeGenesisConfig, SlotDuration, SubtensorModule,
-    SubtensorModuleConfig, SudoConfig, RAO_PER_TAO,
+    SubtensorModuleConfig, SudoConfig, ValidatorsConfig, RAO_PER_TAO,
 };
 
 /// What a chain starts from.
@@ -23,6 +24,12 @@ pub struct Genesis {
     pub slot_duration_ms: u64,
     /// The market's own parameters.
     pub market: ChainParameters,
+    /// Who orders blocks. Nobody on a chain that one node orders alone, such as a development chain.
+    #[serde(default)]
+    pub validators: Vec<Validator<AccountId>>,
+    /// How long validators wait for each other; nothing for what suits the pace of the chain.
+    #[serde(default)]
+    pub timing: Option<ConsensusTiming>,
 }
 
 impl Genesis {
@@ -38,6 +45,8 @@ impl Genesis {
             sudo: Some(Keyring::Alice.to_account_id()),
             slot_duration_ms,
             market: development_market(),
+            validators: Vec::new(),
+            timing: None,
         }
     }
 
@@ -46,13 +55,8 @@ impl Genesis {
     /// # Errors
     /// A text that names what is not acceptable, such as a balance below the existential deposit.
     pub fn build_storage(&self) -> Result<Storage, String> {
-        if let Some((pool, _)) =
-            self.balances.iter().find(|(account, _)| SubtensorModule::is_pool_account(account))
-        {
-            return Err(format!(
-                "{pool} holds the TAO of a subnet's pool; take it out of the genesis balances"
-            ));
-        }
+        check_balances(&self.balances)?;
+        check_validators(&self.validators)?;
         let mut storage = RuntimeGenesisConfig {
             balances: BalancesConfig { balances: self.balances.clone(), ..Default::default() },
             sudo: SudoConfig { key: self.sudo.clone() },
@@ -60,12 +64,37 @@ impl Genesis {
                 chain: Some(self.market.clone()),
                 ..Default::default()
             },
+            validators: ValidatorsConfig { members: self.validators.clone(), timing: self.timing },
             ..Default::default()
         }
         .build_storage()?;
         storage.top.insert(SlotDuration::key().to_vec(), self.slot_duration_ms.encode());
         Ok(storage)
     }
+}
+
+fn check_balances(balances: &[(AccountId, Balance)]) -> Result<(), String> {
+    match balances.iter().find(|(account, _)| SubtensorModule::is_pool_account(account)) {
+        Some((pool, _)) => {
+            Err(format!("{pool} holds the TAO of a subnet's pool; take it out of the genesis balances"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_validators(validators: &[Validator<AccountId>]) -> Result<(), String> {
+    for (index, validator) in validators.iter().enumerate() {
+        if validator.power == 0 {
+            return Err(format!("validator {:?} has no power; give it at least 1", validator.key));
+        }
+        if validators[..index].iter().any(|other| other.key == validator.key) {
+            return Err(format!(
+                "validator {:?} is listed twice; every validator needs its own key",
+                validator.key
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Periods short enough to watch: an epoch of ten blocks, and no waiting between registrations.

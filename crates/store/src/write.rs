@@ -91,6 +91,24 @@ impl Store {
         })
     }
 
+    /// Removes node-level records by their keys and writes others, all in one durable transaction. What is in both is
+    /// written.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub fn update_records(&self, removed: &[Vec<u8>], written: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(tables::RECORDS)?;
+            for key in removed {
+                table.remove(key.as_slice())?;
+            }
+            for (key, value) in written {
+                table.insert(key.as_slice(), value.as_slice())?;
+            }
+            Ok(())
+        })
+    }
+
     /// Removes the node-level records whose keys start with `prefix`; returns how many there were.
     ///
     /// # Errors

@@ -1,0 +1,98 @@
+//! The sequencer: sessions of the engine, one after another.
+
+use std::{fs, sync::Arc};
+
+use myelin_chain::{
+    sequencer::{Running, Sequencer},
+    Application, SequencerError,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::BftConfig,
+    guard::SigningGuard,
+    session::{Session, SessionEnd},
+    status::StatusView,
+    BftError,
+};
+
+/// Agrees on blocks with other nodes.
+pub struct Bft {
+    config: BftConfig,
+    status: StatusView,
+}
+
+impl Bft {
+    /// A sequencer that takes part as configured once it runs.
+    pub fn new(config: BftConfig) -> Self {
+        let should_have_peers = config.discovery || !config.persistent_peers.is_empty();
+        Self { config, status: StatusView::new(should_have_peers) }
+    }
+
+    /// Tells how the node stands in its network, while it runs and before.
+    pub fn status(&self) -> StatusView {
+        self.status.clone()
+    }
+
+    async fn drive(self, application: Application, shutdown: CancellationToken) -> Result<(), BftError> {
+        let home = &self.config.home;
+        fs::create_dir_all(home).map_err(|source| BftError::Home { path: home.clone(), source })?;
+        let guard = self.open_guard(&application)?;
+        let mut follow_until = guard.as_ref().and_then(|guard| ahead(guard, &application));
+        loop {
+            if let Some(height) = follow_until {
+                self.ensure_somebody_to_follow(&application, height)?;
+                tracing::warn!(
+                    height,
+                    "this validator has signed messages that its log or its chain does not know of; it follows the others, and signs nothing, until that height is past"
+                );
+            }
+            let session = Session {
+                config: &self.config,
+                application: &application,
+                guard: guard.as_ref(),
+                status: &self.status,
+                follow_until,
+            };
+            follow_until = match session.run(&shutdown).await? {
+                SessionEnd::Shutdown => return Ok(()),
+                SessionEnd::CaughtUp => None,
+                SessionEnd::Refused(height) => Some(height),
+            };
+        }
+    }
+
+    fn open_guard(&self, application: &Application) -> Result<Option<Arc<SigningGuard>>, BftError> {
+        let Some(key) = &self.config.key else { return Ok(None) };
+        let chain = application.chain().genesis_hash();
+        let guard = SigningGuard::open(&self.config.guard_path(), chain, key.public())?;
+        Ok(Some(Arc::new(guard)))
+    }
+
+    /// A chain whose only validator may not sign will never move again, and that must not look like waiting.
+    fn ensure_somebody_to_follow(&self, application: &Application, height: u32) -> Result<(), BftError> {
+        let next = application.chain().tip().number().saturating_add(1);
+        let validators = application.params(next)?.validators;
+        let own = self.config.key.as_ref().map(|key| key.public());
+        match validators.members() {
+            [only] if Some(only.key) == own => Err(BftError::NobodyToFollow { height }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The height that was signed in, when the chain has not even come close to it: it was restored from a backup.
+fn ahead(guard: &SigningGuard, application: &Application) -> Option<u32> {
+    let next = application.chain().tip().number().saturating_add(1);
+    guard.height().filter(|height| *height > next)
+}
+
+impl Sequencer for Bft {
+    fn name(&self) -> &'static str {
+        "bft"
+    }
+
+    fn run(self: Box<Self>, application: Application, shutdown: CancellationToken) -> Running {
+        Box::pin(async move { self.drive(application, shutdown).await.map_err(SequencerError::from) })
+    }
+}

@@ -1,0 +1,150 @@
+//! How a node takes part.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc};
+
+use arc_malachitebft_app_channel::app::net::Multiaddr;
+use myelin_chain::local::{system_clock, WallClock};
+
+use crate::{ConsensusObserver, ConsensusSecret};
+
+/// Connections from one address; several nodes may share a machine or a router.
+const DEFAULT_CONNECTIONS_PER_IP: usize = 64;
+
+/// How a node takes part in agreeing on blocks.
+#[derive(Clone)]
+pub struct BftConfig {
+    /// Signs votes and proposals. Without one, the node only follows; the same when the key is not in the set.
+    pub key: Option<ConsensusSecret>,
+    /// Holds the engine's log, the [`SigningGuard`](crate::SigningGuard)'s file and the network key; created when missing.
+    pub home: PathBuf,
+    /// Where other nodes connect, over TCP.
+    pub listen: SocketAddr,
+    /// Nodes to stay connected with.
+    pub persistent_peers: Vec<PeerAddress>,
+    /// Find further nodes through those that are known.
+    pub discovery: bool,
+    /// How the node is called in logs and metrics.
+    pub name: String,
+    /// Connections that other nodes may open from one IP address.
+    pub max_connections_per_ip: usize,
+    /// Where time comes from.
+    pub clock: WallClock,
+    /// Hears of every message and decision.
+    pub observer: Option<Arc<dyn ConsensusObserver>>,
+    /// How the node misbehaves.
+    #[cfg(feature = "faults")]
+    pub fault: Option<crate::Fault>,
+}
+
+impl BftConfig {
+    /// A node with its files in `home` that others reach at `listen`, that only follows, and knows nobody.
+    pub fn new(home: impl Into<PathBuf>, listen: SocketAddr) -> Self {
+        Self {
+            key: None,
+            home: home.into(),
+            listen,
+            persistent_peers: Vec::new(),
+            discovery: false,
+            name: format!("node-{}", listen.port()),
+            max_connections_per_ip: DEFAULT_CONNECTIONS_PER_IP,
+            clock: system_clock(),
+            observer: None,
+            #[cfg(feature = "faults")]
+            fault: None,
+        }
+    }
+
+    /// The same as a validator with this key.
+    pub fn with_key(self, key: ConsensusSecret) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// The same with these nodes to stay connected with.
+    pub fn with_peers(self, persistent_peers: Vec<PeerAddress>) -> Self {
+        Self { persistent_peers, ..self }
+    }
+
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.home.join("consensus.wal")
+    }
+
+    pub(crate) fn guard_path(&self) -> PathBuf {
+        self.home.join("signing-guard")
+    }
+
+    pub(crate) fn network_key_path(&self) -> PathBuf {
+        self.home.join("network.key")
+    }
+}
+
+/// Where to reach a node: `host:port`, or a multiaddress such as `/dns/node.example/tcp/26656`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerAddress(String);
+
+impl PeerAddress {
+    pub(crate) fn multiaddr(&self) -> Result<Multiaddr, BadPeerAddress> {
+        self.0.parse().map_err(|_| BadPeerAddress(self.0.clone()))
+    }
+}
+
+/// Not an address of a node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not the address of a node; write host:port or a multiaddress such as /ip4/192.0.2.1/tcp/26656")]
+pub struct BadPeerAddress(String);
+
+impl From<SocketAddr> for PeerAddress {
+    fn from(address: SocketAddr) -> Self {
+        let family = if address.is_ipv4() { "ip4" } else { "ip6" };
+        Self(format!("/{family}/{}/tcp/{}", address.ip(), address.port()))
+    }
+}
+
+impl FromStr for PeerAddress {
+    type Err = BadPeerAddress;
+
+    fn from_str(text: &str) -> Result<Self, BadPeerAddress> {
+        let bad = || BadPeerAddress(text.to_owned());
+        if text.starts_with('/') {
+            let is_tcp = text.contains("/tcp/") && text.parse::<Multiaddr>().is_ok();
+            return is_tcp.then(|| Self(text.to_owned())).ok_or_else(bad);
+        }
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(address.into());
+        }
+        let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
+        let port: u16 = port.parse().map_err(|_| bad())?;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+        if host.is_empty() || !host.bytes().all(is_name) {
+            return Err(bad());
+        }
+        Ok(Self(format!("/dns/{host}/tcp/{port}")))
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_shown() {
+        for (text, shown) in [
+            ("127.0.0.1:26656", "/ip4/127.0.0.1/tcp/26656"),
+            ("[::1]:26656", "/ip6/::1/tcp/26656"),
+            ("node-1.example:26656", "/dns/node-1.example/tcp/26656"),
+            ("/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.1/tcp/1"),
+        ] {
+            let address: PeerAddress = text.parse().unwrap();
+            assert_eq!(address.to_string(), shown);
+            address.multiaddr().unwrap();
+        }
+        for text in ["", "host", "host:", ":1", "host:99999", "/ip4/300.0.0.1/tcp/1", "/ip4/1.1.1.1/udp/1", "a b:1"] {
+            assert!(text.parse::<PeerAddress>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Why a node stops taking part.
+
+use std::{io, path::PathBuf};
+
+use myelin_chain::{CertificateError, ChainError, Hash, InvalidBlock, SequencerError, StoreError};
+
+use crate::{codec::CodecError, config::BadPeerAddress, guard::GuardError};
+
+/// Why a node stops taking part.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BftError {
+    /// Blocks cannot be executed or stored here.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// What may be signed is not known.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// A file in the home directory cannot be used.
+    #[error("{path} cannot be used: {source}; make the home directory writable for the node")]
+    Home {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The network key's file is damaged.
+    #[error("{0} is no network key; delete it to get a new one")]
+    BadNetworkKey(PathBuf),
+    /// A peer's address is not one.
+    #[error(transparent)]
+    PeerAddress(#[from] BadPeerAddress),
+    /// Nobody orders this chain's blocks.
+    #[error("the chain has no validators, so nobody can agree on blocks; name them in its genesis")]
+    NoValidators,
+    /// A block was decided that was never seen here.
+    #[error("block {block:?} was decided at height {height}, but it is not here; restart the node to get it from its peers")]
+    UnknownBlock {
+        /// The height.
+        height: u32,
+        /// The block.
+        block: Hash,
+    },
+    /// A block was decided that is invalid here.
+    #[error("block {block:?} was decided at height {height}, but it is invalid here: {reason}; this node runs other software than the rest, or is damaged")]
+    InvalidDecided {
+        /// The height.
+        height: u32,
+        /// The block.
+        block: Hash,
+        /// What is wrong with it.
+        reason: InvalidBlock,
+    },
+    /// The engine decided out of order.
+    #[error("height {decided} was decided, but the tip is {tip}; restart the node")]
+    OutOfOrder {
+        /// The height decided.
+        decided: u32,
+        /// The height of the tip.
+        tip: u32,
+    },
+    /// A decision without proof.
+    #[error("the engine's certificate for height {height} proves nothing: {source}; report this")]
+    Certificate {
+        /// The height.
+        height: u32,
+        /// What is wrong with it.
+        source: CertificateError,
+    },
+    /// A message that cannot be represented.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The engine does not start.
+    #[error("the consensus engine does not start: {0}; check that the listening address is free")]
+    EngineStart(String),
+    /// The engine has ended.
+    #[error("the consensus engine has stopped; the first error in the log tells why; restart the node")]
+    EngineStopped,
+    /// The only validator may not sign.
+    #[error("the only validator may not sign at height {height}, because it has signed there before and its log of that is gone; restore the newest log, or start again with another key in the genesis")]
+    NobodyToFollow {
+        /// The height.
+        height: u32,
+    },
+    /// A thread ended without saying why.
+    #[error("the thread that executes blocks ended unexpectedly; restart the node and report this")]
+    Worker,
+}
+
+impl From<StoreError> for BftError {
+    fn from(error: StoreError) -> Self {
+        Self::Chain(error.into())
+    }
+}
+
+impl From<BftError> for SequencerError {
+    fn from(error: BftError) -> Self {
+        match error {
+            BftError::Chain(error) => Self::Chain(error),
+            other => Self::Consensus(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! One run of the engine: starting it, carrying its questions to the worker, stopping it.
+
+use std::{
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
+
+use arc_malachitebft_app_channel::{
+    app::{
+        config::{
+            ChannelNames, ConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ProtocolNames, ValuePayload,
+            ValueSyncConfig,
+        },
+        types::{codec::Codec, Keypair},
+    },
+    AppMsg, Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkContext, NetworkIdentity,
+    NetworkRequest, RequestContext, Signer as _, SyncContext, WalContext,
+};
+use myelin_chain::{Application, Hash};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{interval, timeout, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    codec::{WireCodec, MAX_RESPONSE_BYTES},
+    config::{BftConfig, PeerAddress},
+    context::{Address, Context},
+    guard::SigningGuard,
+    network_key,
+    signing::{Signer, Verifier},
+    status::StatusView,
+    worker::{Worker, WorkerEnd, WorkerSetup},
+    BftError,
+};
+
+/// Questions that may wait for the worker.
+const JOB_CAPACITY: usize = 64;
+/// Requests to the engine that may wait.
+const REQUEST_CAPACITY: usize = 16;
+/// How often nodes tell each other their height, so how fast one that is behind notices.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// How often peers are counted.
+const PEER_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the engine may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SessionEnd {
+    /// The node shuts down.
+    Shutdown,
+    /// The height up to which it was to follow is committed.
+    CaughtUp,
+    /// The guard has refused to sign in this height.
+    Refused(u32),
+}
+
+/// What a session runs with.
+pub(crate) struct Session<'a> {
+    pub config: &'a BftConfig,
+    pub application: &'a Application,
+    pub guard: Option<&'a Arc<SigningGuard>>,
+    pub status: &'a StatusView,
+    /// Only follow until this height is committed.
+    pub follow_until: Option<u32>,
+}
+
+impl Session<'_> {
+    /// Runs the engine until `shutdown` is cancelled or the session is over for another reason.
+    pub async fn run(self, shutdown: &CancellationToken) -> Result<SessionEnd, BftError> {
+        let halted = Arc::new(AtomicBool::new(false));
+        let (mut channels, engine) = self.start_engine(&halted).await?;
+        let (jobs, worker) = self.start_worker(&channels, &halted)?;
+        let end = carry(&mut channels, jobs, worker, self.status, shutdown).await;
+        stop(engine).await;
+        self.status.set_peers(0);
+        let refusal = self.guard.and_then(|guard| guard.take_refusal());
+        match (end, refusal) {
+            (Ok(Carried::EngineStopped), Some(place)) => Ok(SessionEnd::Refused(place.height)),
+            (Ok(Carried::EngineStopped), None) => Err(BftError::EngineStopped),
+            (Ok(Carried::Shutdown), _) => Ok(SessionEnd::Shutdown),
+            (Ok(Carried::CaughtUp), _) => Ok(SessionEnd::CaughtUp),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// The guard, when this session signs.
+    fn signing_guard(&self) -> Option<&Arc<SigningGuard>> {
+        self.guard.filter(|_| self.follow_until.is_none())
+    }
+
+    async fn start_engine(
+        &self,
+        halted: &Arc<AtomicBool>,
+    ) -> Result<(Channels<Context>, EngineHandle), BftError> {
+        let chain = self.application.chain().genesis_hash();
+        let keypair = network_key::load_or_create(&self.config.network_key_path())?;
+        let own = self.config.key.as_ref().map(|key| key.public()).zip(self.signing_guard().cloned());
+        let network_codec = WireCodec::network(own.clone(), self.config.observer.clone());
+        let signer = self.signer(chain, halted);
+        let identity = identity(&self.config.name, keypair, signer.as_ref()).await?;
+        let verifier = Box::new(Verifier { chain });
+        let consensus = match signer {
+            Some(signer) => {
+                let address = Address(signer.secret.public());
+                ConsensusContext::new_validator(address, verifier, Box::new(signer))
+            }
+            // Nobody's address: who follows must not be taken for a validator, not even for itself.
+            None => ConsensusContext::new_full_node(Address([0; 32]), verifier),
+        };
+        EngineBuilder::new(Context, EngineConfig::new(self.config, &chain)?)
+            .with_default_wal(WalContext::new(self.config.log_path(), WireCodec::log(own)))
+            .with_default_network(NetworkContext::new(identity, network_codec))
+            .with_default_sync(SyncContext::new(WireCodec::default()))
+            .with_default_consensus(consensus)
+            .with_default_request(RequestContext::new(REQUEST_CAPACITY))
+            .build()
+            .await
+            .map_err(|error| BftError::EngineStart(format!("{error:#}")))
+    }
+
+    fn signer(&self, chain: Hash, halted: &Arc<AtomicBool>) -> Option<Signer> {
+        let (secret, guard) = self.config.key.clone().zip(self.signing_guard().cloned())?;
+        Some(Signer { secret, chain, guard, halted: Arc::clone(halted) })
+    }
+
+    fn start_worker(
+        &self,
+        channels: &Channels<Context>,
+        halted: &Arc<AtomicBool>,
+    ) -> Result<(Jobs, WorkerOutcome), BftError> {
+        let setup = WorkerSetup {
+            application: self.application.clone(),
+            config: self.config.clone(),
+            network: channels.network.clone(),
+            guard: self.signing_guard().cloned(),
+            status: self.status.clone(),
+            follow_until: self.follow_until,
+        };
+        let (jobs, received) = mpsc::channel(JOB_CAPACITY);
+        let (reply, outcome) = oneshot::channel();
+        let halted = Arc::clone(halted);
+        let work = move || {
+            // Whatever goes wrong here, also a panic: nothing is signed from then on.
+            let halt = Halt(halted);
+            let ended = Worker::new(setup).and_then(|worker| worker.run(received));
+            drop(halt);
+            // Whoever waited may be gone.
+            let _ = reply.send(ended);
+        };
+        std::thread::Builder::new()
+            .name("block-worker".to_owned())
+            .spawn(work)
+            .map_err(|error| BftError::EngineStart(error.to_string()))?;
+        Ok((jobs, outcome))
+    }
+}
+
+type Jobs = mpsc::Sender<AppMsg<Context>>;
+type WorkerOutcome = oneshot::Receiver<Result<WorkerEnd, BftError>>;
+
+struct Halt(Arc<AtomicBool>);
+
+impl Drop for Halt {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+enum Carried {
+    Shutdown,
+    CaughtUp,
+    EngineStopped,
+}
+
+/// Carries the engine's questions to the worker until one of them ends, or the node does.
+async fn carry(
+    channels: &mut Channels<Context>,
+    jobs: Jobs,
+    mut worker: WorkerOutcome,
+    status: &StatusView,
+    shutdown: &CancellationToken,
+) -> Result<Carried, BftError> {
+    let mut count = interval(PEER_INTERVAL);
+    count.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {
+                drop(jobs);
+                ended(worker.await)?;
+                return Ok(Carried::Shutdown);
+            }
+            outcome = &mut worker => return ended(outcome),
+            message = channels.consensus.recv() => match message {
+                // The worker's end is seen in the next turn.
+                Some(message) => drop(jobs.send(message).await),
+                None => {
+                    drop(jobs);
+                    ended(worker.await)?;
+                    return Ok(Carried::EngineStopped);
+                }
+            },
+            _ = count.tick() => count_peers(channels, status),
+        }
+    }
+}
+
+fn ended(outcome: Result<Result<WorkerEnd, BftError>, oneshot::error::RecvError>) -> Result<Carried, BftError> {
+    match outcome.map_err(|_| BftError::Worker)?? {
+        WorkerEnd::CaughtUp => Ok(Carried::CaughtUp),
+        WorkerEnd::Idle => Ok(Carried::EngineStopped),
+    }
+}
+
+/// Asks how many peers there are; the answer arrives in the background.
+fn count_peers(channels: &Channels<Context>, status: &StatusView) {
+    let (requests, status) = (channels.net_requests.clone(), status.clone());
+    tokio::spawn(async move {
+        if let Ok(Some(dump)) = NetworkRequest::dump_state(&requests).await {
+            status.set_peers(dump.peers.len());
+        }
+    });
+}
+
+async fn stop(engine: EngineHandle) {
+    let node = engine.actor.get_cell();
+    node.stop_children_and_wait(None, Some(STOP_TIMEOUT)).await;
+    node.stop(None);
+    if timeout(STOP_TIMEOUT, engine.handle).await.is_err() {
+        tracing::warn!("the consensus engine takes long to stop");
+        node.kill();
+    }
+}
+
+async fn identity(name: &str, keypair: Keypair, signer: Option<&Signer>) -> Result<NetworkIdentity, BftError> {
+    let Some(signer) = signer else { return Ok(NetworkIdentity::new(name.to_owned(), keypair, None)) };
+    let key = signer.secret.public();
+    let proof = signer
+        .sign_validator_proof(key.to_vec(), keypair.public().to_peer_id().to_bytes())
+        .await
+        .map_err(|error| BftError::EngineStart(error.to_string()))?;
+    let proof = WireCodec::default().encode(&proof)?;
+    Ok(NetworkIdentity::new_validator(name.to_owned(), keypair, Address(key).to_string(), proof))
+}
+
+struct EngineConfig {
+    name: String,
+    consensus: ConsensusConfig,
+    sync: ValueSyncConfig,
+}
+
+impl EngineConfig {
+    fn new(config: &BftConfig, chain: &Hash) -> Result<Self, BftError> {
+        let peers = config.persistent_peers.iter().map(PeerAddress::multiaddr).collect::<Result<_, _>>()?;
+        let mut response = P2pConfig::default().rpc_max_size;
+        response.0 = MAX_RESPONSE_BYTES as u64;
+        let p2p = P2pConfig {
+            listen_addr: PeerAddress::from(config.listen).multiaddr()?,
+            persistent_peers: peers,
+            discovery: DiscoveryConfig {
+                enabled: config.discovery,
+                max_connections_per_ip: config.max_connections_per_ip,
+                ..DiscoveryConfig::default()
+            },
+            rpc_max_size: response,
+            protocol_names: protocols(chain),
+            channel_names: channels(chain),
+            ..P2pConfig::default()
+        };
+        let consensus =
+            ConsensusConfig { p2p, value_payload: ValuePayload::ProposalAndParts, ..ConsensusConfig::default() };
+        let sync = ValueSyncConfig {
+            status_update_interval: STATUS_INTERVAL,
+            max_response_size: response,
+            ..ValueSyncConfig::default()
+        };
+        Ok(Self { name: config.name.clone(), consensus, sync })
+    }
+}
+
+/// Nodes of another chain speak other protocols, so that they never exchange more than a greeting.
+fn protocols(chain: &Hash) -> ProtocolNames {
+    let name = |protocol: &str| format!("/myelin/{chain:?}/{protocol}/1");
+    ProtocolNames {
+        consensus: name("consensus"),
+        discovery_kad: name("discovery/kademlia"),
+        discovery_regres: name("discovery/request"),
+        sync: name("sync"),
+        validator_proof: name("validator-proof"),
+    }
+}
+
+fn channels(chain: &Hash) -> ChannelNames {
+    let name = |channel: &str| format!("/myelin/{chain:?}/{channel}");
+    ChannelNames {
+        consensus: name("votes"),
+        proposal_parts: name("parts"),
+        sync: name("status"),
+        liveness: name("liveness"),
+    }
+}
+
+impl NodeConfig for EngineConfig {
+    fn moniker(&self) -> &str {
+        &self.name
+    }
+
+    fn consensus(&self) -> &ConsensusConfig {
+        &self.consensus
+    }
+
+    fn consensus_mut(&mut self) -> &mut ConsensusConfig {
+        &mut self.consensus
+    }
+
+    fn value_sync(&self) -> &ValueSyncConfig {
+        &self.sync
+    }
+
+    fn value_sync_mut(&mut self) -> &mut ValueSyncConfig {
+        &mut self.sync
+    }
+}

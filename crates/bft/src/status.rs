@@ -1,0 +1,53 @@
+//! How the node stands in its network.
+
+use std::sync::{
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+    Arc,
+};
+
+/// How the node stands in its network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Nodes it is connected to.
+    pub peers: usize,
+    /// Whether its newest block came from a node that was ahead, and not while it was being agreed on.
+    pub is_syncing: bool,
+    /// Whether it is meant to have peers.
+    pub should_have_peers: bool,
+}
+
+/// Tells how a node stands in its network, from anywhere and at once.
+#[derive(Clone, Default)]
+pub struct StatusView(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    peers: AtomicUsize,
+    is_syncing: AtomicBool,
+    should_have_peers: AtomicBool,
+}
+
+impl StatusView {
+    pub(crate) fn new(should_have_peers: bool) -> Self {
+        let view = Self::default();
+        view.0.should_have_peers.store(should_have_peers, Ordering::Relaxed);
+        view
+    }
+
+    /// The newest known status; the number of peers is up to a second old.
+    pub fn get(&self) -> PeerStatus {
+        PeerStatus {
+            peers: self.0.peers.load(Ordering::Relaxed),
+            is_syncing: self.0.is_syncing.load(Ordering::Relaxed),
+            should_have_peers: self.0.should_have_peers.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn set_peers(&self, peers: usize) {
+        self.0.peers.store(peers, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_syncing(&self, is_syncing: bool) {
+        self.0.is_syncing.store(is_syncing, Ordering::Relaxed);
+    }
+}

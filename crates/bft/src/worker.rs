@@ -1,0 +1,619 @@
+//! Answers the engine's questions about blocks, one after another, on a thread of its own.
+//!
+//! Executing and storing blocks takes long and blocks, so none of it happens where the engine's messages are received. The
+//! engine goes on with votes meanwhile. What was executed is kept until the height is decided, so that a decided block is
+//! committed without being executed again.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_malachitebft_app_channel::{
+    app::{
+        engine::{
+            host::{HeightParams, Next, SyncedValueOutcome},
+            util::streaming::StreamContent,
+        },
+        types::{
+            codec::Codec,
+            core::{CommitCertificate, LinearTimeouts, Round, Validity as EngineValidity},
+            streaming::{StreamId, StreamMessage},
+            sync::RawDecidedValue,
+            LocallyProposedValue, MisbehaviorEvidence, ProposedValue, SignedConsensusMsg,
+        },
+    },
+    AppMsg, NetworkMsg,
+};
+use codec::{DecodeAll, Encode};
+use myelin_chain::{
+    executor::Budget, Application, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey, ExecutedBlock,
+    Hash, ProposalContext, Validity, ValidatorSet,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    author,
+    codec::{from_certificate, to_certificate, WireCodec},
+    config::BftConfig,
+    context::{Address, BlockId, Context, Members},
+    evidence::{self, Equivocation},
+    guard::{Place, SigningGuard},
+    pace::{block_time_ms, height_duration, MAX_CLOCK_DRIFT_MS},
+    parts::{split, Assembler, Part, MAX_BLOCK_BYTES},
+    proposer,
+    signing::round_of,
+    status::StatusView,
+    undecided::{Undecided, UndecidedBlocks},
+    BftError, Step,
+};
+
+/// Rounds beyond the one in progress for which blocks are taken; the engine looks no further either.
+const MAX_ROUNDS_AHEAD: u32 = 10;
+/// Bytes of blocks in one answer to a node that catches up, besides the last one.
+const MAX_ANSWER_BYTES: usize = 8 << 20;
+/// Blocks in one answer.
+const MAX_ANSWER_BLOCKS: usize = 256;
+/// The least time for transactions in a block.
+const MIN_BUILD_TIME: Duration = Duration::from_millis(20);
+/// The most.
+const MAX_BUILD_TIME: Duration = Duration::from_millis(1000);
+
+/// A block that was judged in this height.
+struct Candidate {
+    round: u32,
+    sender: ConsensusKey,
+    hash: Hash,
+    is_valid: bool,
+}
+
+/// A block that came before its parent was committed.
+struct Early {
+    round: u32,
+    sender: ConsensusKey,
+    block: Block,
+}
+
+/// What a worker needs to know once.
+pub(crate) struct WorkerSetup {
+    pub application: Application,
+    pub config: BftConfig,
+    pub network: mpsc::Sender<NetworkMsg<Context>>,
+    pub guard: Option<Arc<SigningGuard>>,
+    pub status: StatusView,
+    /// Only follow until this height is committed.
+    pub follow_until: Option<u32>,
+}
+
+/// Why a worker ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WorkerEnd {
+    /// Nobody asks any more.
+    Idle,
+    /// The height up to which it was to follow is committed.
+    CaughtUp,
+}
+
+pub(crate) struct Worker {
+    setup: WorkerSetup,
+    chain: Hash,
+    /// For the height after the tip.
+    params: ChainParams,
+    round: u32,
+    candidates: Vec<Candidate>,
+    blocks: HashMap<Hash, Block>,
+    executed: HashMap<Hash, ExecutedBlock>,
+    undecided: UndecidedBlocks,
+    assembler: Assembler,
+    early: Vec<Early>,
+    /// The one block that a validator may send for a round.
+    announced: BTreeMap<(u32, ConsensusKey, u32), Hash>,
+    /// Whether the block of this height came from a node that was ahead.
+    is_synced: bool,
+    streams: u64,
+}
+
+impl Worker {
+    /// A worker that goes on where the last one stopped, or crashed.
+    pub fn new(setup: WorkerSetup) -> Result<Self, BftError> {
+        let chain = setup.application.chain();
+        let height = chain.tip().number().saturating_add(1);
+        let params = setup.application.params(height)?;
+        let (undecided, kept) = UndecidedBlocks::load(chain.store(), height)?;
+        let mut worker = Self {
+            chain: chain.genesis_hash(),
+            params,
+            round: 0,
+            candidates: Vec::new(),
+            blocks: HashMap::new(),
+            executed: HashMap::new(),
+            undecided,
+            assembler: Assembler::default(),
+            early: Vec::new(),
+            announced: BTreeMap::new(),
+            is_synced: false,
+            streams: 0,
+            setup,
+        };
+        for Undecided { round, sender, block } in kept {
+            let hash = block.hash();
+            worker.candidates.push(Candidate { round, sender, hash, is_valid: true });
+            worker.blocks.insert(hash, block);
+        }
+        Ok(worker)
+    }
+
+    /// Works until nobody asks any more, or something fails after which this node must not go on.
+    pub fn run(mut self, mut jobs: mpsc::Receiver<AppMsg<Context>>) -> Result<WorkerEnd, BftError> {
+        while let Some(job) = jobs.blocking_recv() {
+            self.perform(job)?;
+            let tip = self.tip();
+            if self.setup.follow_until.is_some_and(|until| tip >= until) {
+                return Ok(WorkerEnd::CaughtUp);
+            }
+        }
+        Ok(WorkerEnd::Idle)
+    }
+
+    fn perform(&mut self, job: AppMsg<Context>) -> Result<(), BftError> {
+        // Whoever asked may be gone by the time of the answer, so failures to send it mean nothing.
+        match job {
+            AppMsg::ConsensusReady { reply } => {
+                let _ = reply.send((self.height().into(), self.height_params()?));
+            }
+            AppMsg::StartedRound { height, round, reply_value, .. } => {
+                let values = self.start_round(height.number(), round_of(round))?;
+                let _ = reply_value.send(values);
+            }
+            AppMsg::GetValue { height, round, timeout, reply } => {
+                let (height, round) = (height.number(), round_of(round));
+                if let Some((hash, parts)) = self.propose(height, round, timeout)? {
+                    let round = Round::new(round);
+                    let _ = reply.send(LocallyProposedValue::new(height.into(), round, BlockId(hash)));
+                    self.send_parts(parts);
+                }
+            }
+            AppMsg::RestreamProposal { height, round, value_id, .. } => {
+                let parts = self.parts_of(height.number(), round_of(round), value_id.0);
+                self.send_parts(parts.unwrap_or_default());
+            }
+            AppMsg::ReceivedProposalPart { part, reply, .. } => {
+                let value = match part.content {
+                    StreamContent::Data(part) => self.receive(part)?,
+                    StreamContent::Fin => None,
+                };
+                let _ = reply.send(value);
+            }
+            AppMsg::Decided { certificate, reply, .. } => {
+                self.commit(&certificate)?;
+                let _ = reply.send(());
+            }
+            AppMsg::Finalized { certificate, evidence, reply, .. } => {
+                self.keep_evidence(&certificate, &evidence)?;
+                let next = Next::Start(self.height().into(), self.height_params()?);
+                let _ = reply.send(next);
+            }
+            AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
+                let outcome = self.judge_synced(height.number(), round_of(round), proposer, &value_bytes)?;
+                let _ = reply.send(outcome);
+            }
+            AppMsg::GetDecidedValues { range, reply } => {
+                let blocks = self.decided(range.start().number(), range.end().number())?;
+                let _ = reply.send(blocks);
+            }
+            AppMsg::GetHistoryMinHeight { reply } => {
+                // Everybody has block 0.
+                let _ = reply.send(self.setup.application.history_min().max(1).into());
+            }
+            AppMsg::ExtendVote { reply, .. } => {
+                let _ = reply.send(None);
+            }
+            AppMsg::VerifyVoteExtensions { extensions, reply, .. } => {
+                let verdicts = extensions.into_iter().map(|(address, ())| (address, Ok(()))).collect();
+                let _ = reply.send(verdicts);
+            }
+        }
+        Ok(())
+    }
+
+    fn tip(&self) -> u32 {
+        self.setup.application.chain().tip().number()
+    }
+
+    /// The height that is being decided.
+    fn height(&self) -> u32 {
+        self.params.height
+    }
+
+    fn validators(&self) -> &ValidatorSet {
+        &self.params.validators
+    }
+
+    fn own_key(&self) -> Option<ConsensusKey> {
+        self.setup.config.key.as_ref().map(|key| key.public())
+    }
+
+    fn now_ms(&self) -> u64 {
+        (self.setup.config.clock)()
+    }
+
+    fn height_params(&self) -> Result<HeightParams<Context>, BftError> {
+        let members = Members::new(self.validators().clone()).ok_or(BftError::NoValidators)?;
+        let parent_ms = self.setup.application.chain().tip().time_ms;
+        let duration = height_duration(parent_ms, self.params.slot_duration_ms, self.now_ms());
+        Ok(HeightParams::new(members, timeouts(&self.params), Some(duration)))
+    }
+
+    /// The blocks of a round that are known already.
+    fn start_round(&mut self, height: u32, round: u32) -> Result<Vec<ProposedValue<Context>>, BftError> {
+        if height != self.height() {
+            return Ok(Vec::new());
+        }
+        self.round = round;
+        self.judge_early()?;
+        let of_round = self.candidates.iter().filter(|candidate| candidate.round == round);
+        Ok(of_round.map(|candidate| self.proposed(candidate)).collect())
+    }
+
+    fn proposed(&self, candidate: &Candidate) -> ProposedValue<Context> {
+        ProposedValue {
+            height: self.height().into(),
+            round: Round::new(candidate.round),
+            valid_round: Round::Nil,
+            proposer: Address(candidate.sender),
+            value: BlockId(candidate.hash),
+            validity: EngineValidity::from_bool(candidate.is_valid),
+        }
+    }
+
+    /// The block that this node proposes in a round: the same one whenever it is asked.
+    fn propose(
+        &mut self,
+        height: u32,
+        round: u32,
+        timeout: Duration,
+    ) -> Result<Option<(Hash, Vec<Part>)>, BftError> {
+        let Some(own) = self.own_key().filter(|_| height == self.height()) else { return Ok(None) };
+        let before = self.candidates.iter().find(|known| known.round == round && known.sender == own);
+        let hash = match before.map(|known| known.hash) {
+            Some(hash) => hash,
+            None => match self.build(own, round, timeout)? {
+                Some(hash) => hash,
+                None => return Ok(None),
+            },
+        };
+        let parts = self.parts_of(height, round, hash).unwrap_or_default();
+        Ok(Some((hash, parts)))
+    }
+
+    fn build(&mut self, own: ConsensusKey, round: u32, timeout: Duration) -> Result<Option<Hash>, BftError> {
+        let application = &self.setup.application;
+        let interval = Duration::from_millis(self.params.slot_duration_ms);
+        let max_time = (interval / 3).min(timeout / 3).clamp(MIN_BUILD_TIME, MAX_BUILD_TIME);
+        let parent_ms = application.chain().tip().time_ms;
+        let context = ProposalContext {
+            time_ms: block_time_ms(parent_ms, self.params.slot_duration_ms, self.now_ms()),
+            author: self.validators().get(&own).map(|validator| validator.account.clone()),
+            budget: Budget { max_time, ..Budget::default() },
+        };
+        let executed = match application.propose(&context) {
+            Ok(executed) => executed,
+            Err(error) if error.is_fatal() => return Err(error.into()),
+            Err(error) => {
+                // The turn passes to the next validator.
+                tracing::error!(%error, height = self.height(), round, "no block can be proposed");
+                return Ok(None);
+            }
+        };
+        #[cfg(feature = "faults")]
+        if let Some(fault) = self.setup.config.fault {
+            return Ok(Some(self.offer_faulty(fault, own, round, executed)));
+        }
+        let hash = executed.hash;
+        self.keep_valid(round, own, executed)?;
+        Ok(Some(hash))
+    }
+
+    /// Remembers a valid block, on disk first.
+    fn keep_valid(&mut self, round: u32, sender: ConsensusKey, executed: ExecutedBlock) -> Result<(), BftError> {
+        let (hash, block) = (executed.hash, executed.block.clone());
+        let undecided = Undecided { round, sender, block };
+        // Who does not vote has nothing to keep promises about.
+        if self.setup.config.key.is_some() {
+            self.undecided.write(self.setup.application.chain().store(), &undecided)?;
+        }
+        self.blocks.insert(hash, undecided.block);
+        self.executed.insert(hash, executed);
+        self.candidates.push(Candidate { round, sender, hash, is_valid: true });
+        Ok(())
+    }
+
+    fn parts_of(&self, height: u32, round: u32, hash: Hash) -> Option<Vec<Part>> {
+        let block = self.blocks.get(&hash).filter(|_| height == self.height())?;
+        let secret = self.setup.config.key.as_ref()?;
+        let parts = split(&self.chain, secret, (height, round), hash, &block.encode());
+        #[cfg(feature = "faults")]
+        let parts = crate::faults::spoil(self.setup.config.fault, &self.chain, secret, parts);
+        parts
+    }
+
+    fn send_parts(&mut self, parts: Vec<Part>) {
+        for (part, sequence) in parts.into_iter().zip(0..) {
+            // The network drops what it has seen before, so a block that is sent again needs another name.
+            let id = (part.height, part.round, self.streams, self.now_ms()).encode();
+            let message = StreamMessage::new(StreamId::new(id.into()), sequence, StreamContent::Data(part));
+            if self.setup.network.blocking_send(NetworkMsg::PublishProposalPart(message)).is_err() {
+                return;
+            }
+        }
+        self.streams = self.streams.wrapping_add(1);
+    }
+
+    /// Takes a part of a block; the block's verdict when it was the last one.
+    fn receive(&mut self, part: Part) -> Result<Option<ProposedValue<Context>>, BftError> {
+        if !self.is_wanted(&part) {
+            return Ok(None);
+        }
+        let (height, round, sender, hash) = (part.height, part.round, part.sender, part.block);
+        if let Some(known) = self.known(height, hash) {
+            let again = Candidate { round, sender, hash, is_valid: known };
+            return Ok((part.index == 0).then(|| self.proposed(&again)));
+        }
+        let assembled = part.check(&self.chain).and_then(|()| {
+            self.announced.insert((height, sender, round), hash);
+            self.assembler.insert(part)
+        });
+        let block = match assembled {
+            Ok(Some(block)) => block,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, height, round, sender = %Address(sender), "a part of a block is dropped");
+                return Ok(None);
+            }
+        };
+        if height != self.height() {
+            self.early.push(Early { round, sender, block });
+            return Ok(None);
+        }
+        let candidate = self.judge(round, sender, block)?;
+        Ok(Some(self.proposed(&candidate)))
+    }
+
+    /// Whether a part is of a block that matters, from somebody who may send it.
+    fn is_wanted(&self, part: &Part) -> bool {
+        let reached = match part.height.checked_sub(self.height()) {
+            Some(0) => self.round,
+            Some(1) => 0,
+            _ => return false,
+        };
+        let announced = self.announced.get(&(part.height, part.sender, part.round));
+        part.round <= reached.saturating_add(MAX_ROUNDS_AHEAD)
+            && self.validators().get(&part.sender).is_some()
+            && announced.is_none_or(|hash| *hash == part.block)
+    }
+
+    /// Whether a block of this height was judged, and how.
+    fn known(&self, height: u32, hash: Hash) -> Option<bool> {
+        let known = self.candidates.iter().find(|known| known.hash == hash && height == self.height());
+        known.map(|known| known.is_valid)
+    }
+
+    fn judge_early(&mut self) -> Result<(), BftError> {
+        let height = self.height();
+        for Early { round, sender, block } in std::mem::take(&mut self.early) {
+            if block.number() == height && self.known(height, block.hash()).is_none() {
+                self.judge(round, sender, block)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Executes a block that is being agreed on.
+    fn judge(&mut self, round: u32, sender: ConsensusKey, block: Block) -> Result<Candidate, BftError> {
+        let hash = block.hash();
+        let latest_ms = self.now_ms().saturating_add(MAX_CLOCK_DRIFT_MS);
+        let turns = round.min(self.validators().members().len() as u32);
+        let proposers = (0..=turns).filter_map(|round| proposer::select(self.validators(), self.height(), round));
+        let verdict = match author::check(&block.header, proposers) {
+            Ok(()) => self.execute(&block, Some(latest_ms))?,
+            Err(reason) => Err(reason.to_string()),
+        };
+        let candidate = Candidate { round, sender, hash, is_valid: verdict.is_ok() };
+        match verdict {
+            Ok(executed) => self.keep_valid(round, sender, *executed)?,
+            Err(reason) => {
+                tracing::warn!(%reason, height = self.height(), round, sender = %Address(sender), "an invalid block is proposed");
+                self.candidates.push(Candidate { ..candidate });
+            }
+        }
+        Ok(candidate)
+    }
+
+    /// Executes a block, or says what is wrong with it.
+    fn execute(
+        &self,
+        block: &Block,
+        latest_ms: Option<u64>,
+    ) -> Result<Result<Box<ExecutedBlock>, String>, BftError> {
+        Ok(match self.setup.application.validate(block, latest_ms)? {
+            Validity::Valid(executed) => Ok(executed),
+            Validity::Invalid(reason) => Err(reason.to_string()),
+            // The tip is final, so what does not follow it never will.
+            Validity::Unknown { .. } => Err("it does not follow the newest block".to_owned()),
+        })
+    }
+
+    /// Executes a block that others have decided. The engine has verified its certificate.
+    fn judge_synced(
+        &mut self,
+        height: u32,
+        round: u32,
+        proposer: Address,
+        encoded: &[u8],
+    ) -> Result<SyncedValueOutcome<Context>, BftError> {
+        if height != self.height() {
+            return Ok(SyncedValueOutcome::LocalTransientError);
+        }
+        let Some(block) = decode_any_block(encoded).filter(|block| block.number() == height) else {
+            return Ok(SyncedValueOutcome::PeerFault);
+        };
+        let hash = block.hash();
+        let is_valid = match self.known(height, hash) {
+            Some(is_valid) => is_valid,
+            None => self.judge_decided(round, proposer.0, &block)?,
+        };
+        let candidate = Candidate { round, sender: proposer.0, hash, is_valid };
+        Ok(SyncedValueOutcome::Verdict(self.proposed(&candidate)))
+    }
+
+    fn judge_decided(&mut self, round: u32, sender: ConsensusKey, block: &Block) -> Result<bool, BftError> {
+        self.is_synced = true;
+        let verdict = match author::check(&block.header, self.validators().members().iter()) {
+            Ok(()) => self.execute(block, None)?,
+            Err(reason) => Err(reason.to_string()),
+        };
+        match verdict {
+            Ok(executed) => self.keep_valid(round, sender, *executed).map(|()| true),
+            Err(reason) => {
+                tracing::error!(%reason, height = self.height(), "a decided block is invalid here");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Makes a decided block the tip.
+    fn commit(&mut self, decided: &CommitCertificate<Context>) -> Result<(), BftError> {
+        let certificate = to_certificate(decided)?;
+        let (height, tip) = (certificate.height, self.tip());
+        if height != tip.saturating_add(1) {
+            return Err(BftError::OutOfOrder { decided: height, tip });
+        }
+        certificate
+            .verify(self.validators(), &self.chain)
+            .map_err(|source| BftError::Certificate { height, source })?;
+        self.record_own_vote(&certificate)?;
+        let executed = self.take_executed(height, certificate.block)?;
+        self.setup.application.commit(executed, certificate.encode())?;
+        if let Some(observer) = &self.setup.config.observer {
+            observer.committed(&certificate);
+        }
+        self.setup.status.set_syncing(self.is_synced);
+        self.start_height(height.saturating_add(1))
+    }
+
+    /// A certificate leaves with the block, so an own vote in it has left, too.
+    fn record_own_vote(&self, certificate: &Certificate) -> Result<(), BftError> {
+        let Some((guard, own)) = self.setup.guard.as_ref().zip(self.own_key()) else { return Ok(()) };
+        if certificate.signatures.iter().any(|(key, _)| *key == own) {
+            let Certificate { height, round, block, .. } = *certificate;
+            guard.publish(Place { height, round, step: Step::Precommit }, Some(block))?;
+        }
+        Ok(())
+    }
+
+    fn take_executed(&mut self, height: u32, hash: Hash) -> Result<ExecutedBlock, BftError> {
+        if let Some(executed) = self.executed.remove(&hash) {
+            return Ok(executed);
+        }
+        // Found valid before a restart.
+        let block = self.blocks.get(&hash).ok_or(BftError::UnknownBlock { height, block: hash })?;
+        match self.setup.application.validate(block, None)? {
+            Validity::Valid(executed) => Ok(*executed),
+            Validity::Invalid(reason) => Err(BftError::InvalidDecided { height, block: hash, reason }),
+            Validity::Unknown { tip, .. } => Err(BftError::OutOfOrder { decided: height, tip }),
+        }
+    }
+
+    fn start_height(&mut self, height: u32) -> Result<(), BftError> {
+        self.params = self.setup.application.params(height)?;
+        self.round = 0;
+        self.is_synced = false;
+        self.candidates.clear();
+        self.blocks.clear();
+        self.executed.clear();
+        self.assembler.forget_up_to(height - 1);
+        self.announced.retain(|(announced, ..), _| *announced >= height);
+        Ok(())
+    }
+
+    fn keep_evidence(
+        &mut self,
+        certificate: &CommitCertificate<Context>,
+        found: &MisbehaviorEvidence<Context>,
+    ) -> Result<(), BftError> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let pairs = equivocations(certificate.height.number(), found)?;
+        for pair in &pairs {
+            tracing::warn!(height = pair.height, validator = %Address(pair.validator), "a validator has signed twice");
+        }
+        let lost = evidence::keep(self.setup.application.chain().store(), &pairs)?;
+        if lost > 0 {
+            tracing::warn!(lost, "there is no room for more proofs of equivocation");
+        }
+        Ok(())
+    }
+
+    /// Final blocks for a node that catches up, as many as fit into an answer.
+    fn decided(&self, first: u32, last: u32) -> Result<Vec<RawDecidedValue<Context>>, BftError> {
+        let mut answer = Vec::new();
+        let mut bytes = 0usize;
+        for committed in self.setup.application.decided(first.max(1)..=last)?.take(MAX_ANSWER_BLOCKS) {
+            let CommittedBlock { block, certificate, hash } = committed?;
+            let certificate = Certificate::from_bytes(&certificate).map_err(|source| {
+                BftError::Chain(myelin_chain::StoreError::Corrupt { detail: format!("{hash:?}: {source}") }.into())
+            })?;
+            let block = block.encode();
+            bytes = bytes.saturating_add(block.len()).saturating_add(certificate.encoded_size());
+            if bytes > MAX_ANSWER_BYTES && !answer.is_empty() {
+                break;
+            }
+            answer.push(RawDecidedValue::new(block.into(), from_certificate(certificate)?));
+        }
+        Ok(answer)
+    }
+}
+
+fn timeouts(params: &ChainParams) -> LinearTimeouts {
+    let ms = |value: u32| Duration::from_millis(value.into());
+    let timing = &params.timing;
+    let step = ms(timing.timeout_step_ms);
+    LinearTimeouts {
+        propose: ms(timing.propose_timeout_ms),
+        propose_delta: step,
+        prevote: ms(timing.vote_timeout_ms),
+        prevote_delta: step,
+        precommit: ms(timing.vote_timeout_ms),
+        precommit_delta: step,
+        rebroadcast: ms(timing.propose_timeout_ms) + 2 * ms(timing.vote_timeout_ms),
+        ..LinearTimeouts::default()
+    }
+}
+
+fn decode_any_block(encoded: &[u8]) -> Option<Block> {
+    (encoded.len() <= MAX_BLOCK_BYTES).then(|| Block::decode_all(&mut &encoded[..]).ok())?
+}
+
+fn equivocations(height: u32, found: &MisbehaviorEvidence<Context>) -> Result<Vec<Equivocation>, BftError> {
+    let codec = WireCodec::default();
+    let pair = |validator: &Address, first, second| -> Result<_, BftError> {
+        let bytes = |message: &SignedConsensusMsg<Context>| codec.encode(message).map(|bytes| bytes.to_vec());
+        Ok(Equivocation { height, validator: validator.0, first: bytes(&first)?, second: bytes(&second)? })
+    };
+    let mut pairs = Vec::new();
+    for (validator, votes) in found.votes.iter() {
+        for (first, second) in votes {
+            let message = |vote: &_| SignedConsensusMsg::Vote(Clone::clone(vote));
+            pairs.push(pair(validator, message(first), message(second))?);
+        }
+    }
+    for (validator, proposals) in found.proposals.iter() {
+        for (first, second) in proposals {
+            let message = |proposal: &_| SignedConsensusMsg::Proposal(Clone::clone(proposal));
+            pairs.push(pair(validator, message(first), message(second))?);
+        }
+    }
+    Ok(pairs)
+}
