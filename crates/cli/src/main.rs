@@ -2,10 +2,14 @@
 
 mod amount;
 mod commands;
+mod consensus_key;
 mod context;
+mod duration;
 mod ending;
 mod keys;
+mod network_files;
 mod output;
+mod processes;
 mod table;
 mod transaction;
 
@@ -15,9 +19,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     commands::{
-        demo::DemoArguments, dev::DevArguments, epoch::EpochArguments, metagraph::MetagraphArguments,
-        query::QueryCommand, stake::StakeCommand, storage::StorageCommand, subnet::SubnetCommand,
-        transfer::TransferArguments, wallet::WalletCommand, weights::WeightsCommand,
+        demo::DemoArguments, dev::DevArguments, epoch::EpochArguments, init::InitArguments,
+        localnet::LocalnetArguments, metagraph::MetagraphArguments, node::NodeArguments,
+        observe::ObserveArguments, query::QueryCommand, stake::StakeCommand, storage::StorageCommand,
+        subnet::SubnetCommand, transfer::TransferArguments, wallet::WalletCommand, weights::WeightsCommand,
     },
     context::{Context, GlobalArguments},
 };
@@ -38,6 +43,14 @@ struct Arguments {
 enum Command {
     /// Runs a development chain on this machine, with funded accounts.
     Dev(DevArguments),
+    /// Makes a chain and the keys of those who order its blocks.
+    Init(InitArguments),
+    /// Runs a node of a network: a validator, or one that follows.
+    Node(NodeArguments),
+    /// Runs a whole network on this machine, a process for each validator.
+    Localnet(LocalnetArguments),
+    /// Listens to what validators say to each other, and fails when one of them says two things.
+    Observe(ObserveArguments),
     /// Shows the whole market at work: miners store data, validators check it, the honest ones earn.
     Demo(DemoArguments),
     /// Creates, lists and uses keys.
@@ -100,6 +113,10 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<ExitCod
     match command {
         Command::Demo(arguments) => return commands::demo::run(context, arguments).await,
         Command::Dev(arguments) => commands::dev::run(context, arguments).await?,
+        Command::Init(arguments) => commands::init::run(context, &arguments)?,
+        Command::Node(arguments) => commands::node::run(context, arguments).await?,
+        Command::Localnet(arguments) => commands::localnet::run(context, arguments).await?,
+        Command::Observe(arguments) => commands::observe::run(context, arguments).await?,
         Command::Wallet(command) => commands::wallet::run(context, command).await?,
         Command::Transfer(arguments) => commands::transfer::run(context, arguments).await?,
         Command::Subnet(command) => commands::subnet::run(context, command).await?,

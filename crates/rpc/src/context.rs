@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// What kind of chain this is, for wallets that show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ChainKind {
     /// For developing; may be reset at any time.
     Development,

@@ -14,12 +14,11 @@ use myelin_node::{ChainSpec, History, Location, Node, NodeConfig, NodeHandle, Se
 use serde::Serialize;
 use sp_keyring::Sr25519Keyring as Keyring;
 
-use crate::{amount::Amount, context::Context, table::Table};
+use crate::{amount::Amount, context::Context, duration, table::Table};
 
 const DEFAULT_PORT: u16 = 9944;
 /// Pace that is part of the genesis of a chain that does not seal by the clock.
 const DEFAULT_SLOT: Duration = Duration::from_millis(250);
-const SLOWEST: Duration = Duration::from_secs(3600);
 
 #[derive(Args)]
 pub struct DevArguments {
@@ -53,19 +52,11 @@ impl FromStr for BlockTime {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "instant" => return Ok(Self::Instant),
-            "manual" => return Ok(Self::Manual),
-            _ => {}
-        }
-        let (digits, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-            (Some(digits), _) => (digits, Duration::from_millis(1)),
-            (None, Some(digits)) => (digits, Duration::from_secs(1)),
-            (None, None) => return Err(format!("`{text}` has no unit: write 250ms, 1s, instant or manual")),
-        };
-        let count: u32 = digits.parse().map_err(|_| format!("`{digits}` is not a whole number"))?;
-        match unit.checked_mul(count) {
-            Some(time) if time > Duration::ZERO && time <= SLOWEST => Ok(Self::Every(time)),
-            _ => Err(format!("`{text}` is not between 1ms and {}s", SLOWEST.as_secs())),
+            "instant" => Ok(Self::Instant),
+            "manual" => Ok(Self::Manual),
+            _ => {
+                duration::parse(text).map(Self::Every).map_err(|error| format!("{error}, instant or manual"))
+            }
         }
     }
 }
@@ -81,7 +72,7 @@ impl BlockTime {
 
     fn slot_ms(self) -> u64 {
         let slot = if let Self::Every(time) = self { time } else { DEFAULT_SLOT };
-        u64::try_from(slot.as_millis()).unwrap_or(u64::MAX)
+        duration::milliseconds(slot)
     }
 }
 

@@ -3,7 +3,11 @@
 pub mod demo;
 pub mod dev;
 pub mod epoch;
+pub mod init;
+pub mod localnet;
 pub mod metagraph;
+pub mod node;
+pub mod observe;
 pub mod query;
 pub mod stake;
 pub mod storage;

@@ -207,17 +207,9 @@ fn a_full_disk_ends_the_validator_and_not_the_chain() {
     network.wait_for_blocks(4);
     network.kill(0);
     network.start_node_with(0, &["--max-database-bytes", "1"], |_| {});
-    wait_until("the node without room ends", || {
-        let Some(mut node) = network.take(0) else { return true };
-        let ended = node.ended();
-        if let Some(status) = ended {
-            assert!(!status.success(), "a supervisor has to notice");
-            assert!(node.log().contains("space"), "{}", node.log());
-            return true;
-        }
-        network.put(0, node);
-        false
-    });
+    let (status, log) = network.wait_for_end(0);
+    assert!(!status.success(), "a supervisor has to notice");
+    assert!(log.contains("space"), "{log}");
     network.wait_for_blocks(4);
     network.assert_agreement();
 }

@@ -74,7 +74,8 @@ async fn send(
     stop: Arc<AtomicBool>,
     acknowledged: Arc<Mutex<Vec<Acknowledged>>>,
 ) {
-    let key = |index: usize| Keypair::from_uri(SENDERS[index % SENDERS.len()], CryptoType::Sr25519).expect("a key");
+    let key =
+        |index: usize| Keypair::from_uri(SENDERS[index % SENDERS.len()], CryptoType::Sr25519).expect("a key");
     let (from, to) = (key(index), account_of(&key(index + 1)));
     let mut turn = index;
     while !stop.load(Ordering::Relaxed) {

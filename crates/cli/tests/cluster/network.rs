@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -146,7 +146,8 @@ impl Network {
 
     fn common_arguments(&self, base_path: &Path) -> Vec<String> {
         let spec = self.spec_path();
-        let arguments = ["node", "--json", "--rpc-port", "0", "--chain", text(&spec), "--base-path", text(base_path)];
+        let arguments =
+            ["node", "--json", "--rpc-port", "0", "--chain", text(&spec), "--base-path", text(base_path)];
         arguments.map(String::from).to_vec()
     }
 
@@ -173,6 +174,13 @@ impl Network {
     /// The signal that no process can prepare for.
     pub fn kill(&mut self, index: usize) {
         drop(self.nodes[index].take());
+    }
+
+    /// Waits until a node has ended by itself; says how, and what it wrote.
+    pub fn wait_for_end(&mut self, index: usize) -> (ExitStatus, String) {
+        let mut node = self.nodes[index].take().expect("the node runs");
+        wait_until("the node ends", || node.ended().is_some());
+        (node.ended().expect("it has ended"), node.log())
     }
 
     /// The nodes that run.
@@ -277,7 +285,8 @@ impl Node {
 
     /// Asks the node; nothing when it does not answer.
     pub fn try_ask(&self, method: &str, parameters: Value) -> Option<Value> {
-        let request = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
+        let request =
+            serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
         let answer: Value = self.client.post(&self.http).json(&request).send().ok()?.json().ok()?;
         answer.get("result").cloned()
     }
@@ -307,11 +316,11 @@ impl Node {
     }
 
     /// Whether the process has ended, and how.
-    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+    fn ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().expect("it is ours")
     }
 
-    pub fn log(&self) -> String {
+    fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 }

@@ -13,7 +13,8 @@ use myelin_storage::{plan::PlacementRules, score::ScoringRules, Behaviour, Miner
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{market::Market, process::Processes, PATIENCE};
+use super::{market::Market, PATIENCE};
+use crate::processes::Processes;
 
 const HOTKEY: &str = "default";
 const KEY_WORDS: usize = 12;
@@ -245,7 +246,7 @@ impl Cast {
             "--wallet".into(),
             neuron.label.to_owned(),
         ];
-        processes.start_neuron(neuron.label, arguments.to_vec())
+        processes.start_quiet(neuron.label, arguments.to_vec())
     }
 }
 

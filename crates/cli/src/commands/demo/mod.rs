@@ -5,7 +5,6 @@
 
 mod actors;
 mod market;
-mod process;
 mod report;
 
 use std::{path::Path, pin::pin, process::ExitCode, time::Duration};
@@ -13,9 +12,10 @@ use std::{path::Path, pin::pin, process::ExitCode, time::Duration};
 use anyhow::{bail, Context as _, Result};
 use clap::Args;
 use myelin_client::Client;
+use serde::Deserialize;
 
-use self::{actors::Cast, market::Market, process::Processes, report::Report};
-use crate::context::Context;
+use self::{actors::Cast, market::Market, report::Report};
+use crate::{context::Context, processes::Processes};
 
 /// Epochs that are watched after everybody is at work.
 const EPOCHS: u32 = 12;
@@ -69,7 +69,7 @@ async fn show(
 async fn play(context: &Context, directory: &Path, processes: &mut Processes) -> Result<Report> {
     let say = |text: &str| context.output.progress(text);
     say("starting a chain with a block every 250 ms");
-    let node = processes.start_node().await?;
+    let node = start_node(directory, processes).await?;
     let client = Client::connect(node.clone()).await?;
     let cast = Cast::new(directory)?;
     say("creating wallets, funding them, opening a subnet for storage");
@@ -84,4 +84,18 @@ async fn play(context: &Context, directory: &Path, processes: &mut Processes) ->
         say(&format!("epoch {epoch}/{EPOCHS}, block {}: {}", standing.block, standing.summary()));
     }
     Report::new(&client, &cast, &market, node).await
+}
+
+/// What `myelin dev --json` says once it answers.
+#[derive(Deserialize)]
+struct Ready {
+    rpc: String,
+}
+
+/// Starts a development chain; returns where it answers.
+async fn start_node(directory: &Path, processes: &mut Processes) -> Result<String> {
+    let base_path = directory.join("chain").display().to_string();
+    let arguments = ["dev", "--json", "--rpc-port", "0", "--base-path", &base_path].map(String::from);
+    let ready: Ready = processes.start_and_hear("node", arguments.to_vec()).await?;
+    Ok(ready.rpc)
 }

@@ -1,7 +1,6 @@
-//! The demo's processes: this program again, each with a log file.
+//! This program again, as processes with a log file each.
 //!
-//! All of them end with the demo, however it ends: they are killed when it ends in order, and end by themselves when their
-//! standard input closes because it was killed.
+//! All of them end with their parent, however it ends: their standard input closes then, and they are told to end with it.
 
 use std::{
     fs::File,
@@ -11,14 +10,14 @@ use std::{
 };
 
 use anyhow::{bail, Context as _, Result};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
 
-use super::PATIENCE;
-
+/// No process takes longer to start or to end.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often to look whether all of them are alive.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -34,38 +33,37 @@ struct Running {
     log: PathBuf,
 }
 
-/// What `myelin dev --json` says once it answers.
-#[derive(Deserialize)]
-struct Ready {
-    rpc: String,
-}
-
 impl Processes {
+    /// Log files are below `directory`.
     pub fn new(directory: &Path) -> Result<Self> {
         let program = std::env::current_exe().context("this program cannot find itself")?;
         Ok(Self { program, directory: directory.to_owned(), running: Vec::new() })
     }
 
-    /// Starts a development chain; returns where it answers.
-    pub async fn start_node(&mut self) -> Result<String> {
-        let base_path = self.directory.join("chain");
-        let arguments = ["dev", "--json", "--rpc-port", "0", "--base-path"].map(String::from);
-        let arguments = arguments.into_iter().chain([base_path.display().to_string()]).collect();
-        self.start("node", arguments, Stdio::piped())?;
-        let stdout = self.running.last_mut().and_then(|node| node.child.stdout.take());
-        let mut lines = BufReader::new(stdout.context("the node has no output")?).lines();
-        let line =
-            tokio::time::timeout(PATIENCE, lines.next_line()).await.context("the node does not start")??;
+    /// Starts a process that says one line of JSON when it is ready; returns what it says.
+    pub async fn start_and_hear<Ready: DeserializeOwned>(
+        &mut self,
+        name: &str,
+        arguments: Vec<String>,
+    ) -> Result<Ready> {
+        self.start(name, arguments, Stdio::piped())?;
+        let stdout = self.running.last_mut().and_then(|process| process.child.stdout.take());
+        let mut lines = BufReader::new(stdout.context("the process has no output")?).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line())
+            .await
+            .with_context(|| format!("{name} does not start"))??;
         let Some(line) = line else {
-            self.check_alive()?;
-            bail!("the node closed its output");
+            // Whoever closes its output is about to end.
+            if let Ok(ended) = tokio::time::timeout(PATIENCE, self.watch()).await {
+                ended?;
+            }
+            bail!("{name} closed its output");
         };
-        let ready: Ready = serde_json::from_str(&line).with_context(|| format!("the node said `{line}`"))?;
-        Ok(ready.rpc)
+        serde_json::from_str(&line).with_context(|| format!("{name} said `{line}`"))
     }
 
-    /// Starts a miner or a validator.
-    pub fn start_neuron(&mut self, name: &str, arguments: Vec<String>) -> Result<()> {
+    /// Starts a process that says nothing.
+    pub fn start_quiet(&mut self, name: &str, arguments: Vec<String>) -> Result<()> {
         self.start(name, arguments, Stdio::null())
     }
 
@@ -93,14 +91,16 @@ impl Processes {
         }
     }
 
-    /// Kills all of them and waits until they are gone and write no more.
+    /// Tells all of them to end and waits until they are gone and write no more; those that take too long are killed.
     pub async fn end(mut self) {
         for process in &mut self.running {
-            // One that has ended by itself needs nothing more.
-            let _ = process.child.start_kill();
+            drop(process.child.stdin.take());
         }
         for process in &mut self.running {
-            let _ = process.child.wait().await;
+            if tokio::time::timeout(PATIENCE, process.child.wait()).await.is_err() {
+                // One that has ended by itself meanwhile needs nothing more.
+                let _ = process.child.kill().await;
+            }
         }
     }
 

@@ -1,0 +1,158 @@
+//! `myelin localnet`: a whole network on this machine, a process for each validator.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{bail, Context as _, Result};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::{context::Context, duration, network_files::NetworkFiles, processes::Processes, table::Table};
+
+const DEFAULT_PORT: u16 = 9944;
+const NAME: &str = "Myelin Localnet";
+
+#[derive(Args)]
+pub struct LocalnetArguments {
+    /// Validators. A network that exists already keeps its own.
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32))]
+    validators: u16,
+    /// Directory for chain, keys, databases and logs; without it they are temporary.
+    #[arg(long, value_name = "DIR")]
+    base_path: Option<PathBuf>,
+    /// RPC port of the first validator; the others take the next ones. 0 takes free ones.
+    #[arg(long, default_value_t = DEFAULT_PORT, value_name = "PORT")]
+    rpc_port: u16,
+    /// Time between blocks of a new network, such as 500ms or 1s.
+    #[arg(long, default_value = "500ms", value_name = "TIME", value_parser = duration::parse)]
+    block_time: Duration,
+}
+
+/// What the command says once all validators answer.
+#[derive(Serialize)]
+struct Ready {
+    chain: PathBuf,
+    logs: PathBuf,
+    genesis: String,
+    nodes: Vec<ReadyNode>,
+}
+
+/// What `myelin node --json` says once it answers.
+#[derive(Serialize, Deserialize)]
+struct ReadyNode {
+    rpc: String,
+    http: String,
+    genesis: String,
+    listen: String,
+    gossip_listen: String,
+}
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "A network of {} validators", self.nodes.len())?;
+        writeln!(f, "  chain    {}", self.chain.display())?;
+        writeln!(f, "  genesis  {}", self.genesis)?;
+        writeln!(f, "  logs     {}\n", self.logs.display())?;
+        let mut table = Table::new(["node", "rpc", "peers connect to", "for transactions to"]);
+        for (index, node) in self.nodes.iter().enumerate() {
+            table.row([index.to_string(), node.rpc.clone(), node.listen.clone(), node.gossip_listen.clone()]);
+        }
+        write!(f, "{table}\n\nCtrl-C ends all of them.")
+    }
+}
+
+/// Where a validator is reached by the others.
+struct Addresses {
+    consensus: SocketAddr,
+    gossip: SocketAddr,
+}
+
+impl Addresses {
+    fn free() -> Result<Self> {
+        Ok(Self { consensus: free_address()?, gossip: free_address()? })
+    }
+}
+
+/// An address on this machine that nobody listens on right now.
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on this machine")?;
+    Ok(listener.local_addr()?)
+}
+
+pub async fn run(context: &Context, arguments: LocalnetArguments) -> Result<()> {
+    let temporary = match arguments.base_path {
+        Some(_) => None,
+        None => Some(
+            tempfile::Builder::new()
+                .prefix("myelin-localnet-")
+                .tempdir()
+                .context("no temporary directory")?,
+        ),
+    };
+    let directory = match (&arguments.base_path, &temporary) {
+        (Some(path), _) => path.as_path(),
+        (None, Some(temporary)) => temporary.path(),
+        (None, None) => bail!("there is no directory for the network"),
+    };
+    let files = NetworkFiles::open_or_create(directory, NAME, arguments.validators, arguments.block_time)?;
+    let logs = directory.join("logs");
+    std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    let mut processes = Processes::new(&logs)?;
+    let outcome = tokio::select! {
+        outcome = run_nodes(context, &files, &logs, arguments.rpc_port, &mut processes) => outcome,
+        signal = context.ending().asked() => signal,
+    };
+    processes.end().await;
+    outcome
+}
+
+/// Starts all validators, says so, and waits until one of them ends by itself.
+async fn run_nodes(
+    context: &Context,
+    files: &NetworkFiles,
+    logs: &Path,
+    rpc_port: u16,
+    processes: &mut Processes,
+) -> Result<()> {
+    let addresses = (0..files.validators()).map(|_| Addresses::free()).collect::<Result<Vec<_>>>()?;
+    let mut nodes: Vec<ReadyNode> = Vec::new();
+    for index in 0..files.validators() {
+        context.output.progress(format!("starting validator {index} of {}", files.validators()));
+        let arguments = node_arguments(files, &addresses, index, nth_port(rpc_port, index)?);
+        nodes.push(processes.start_and_hear(&format!("node-{index}"), arguments).await?);
+    }
+    let genesis = nodes.first().map(|node| node.genesis.clone()).unwrap_or_default();
+    let ready = Ready { chain: files.spec_path(), logs: logs.to_owned(), genesis, nodes };
+    context.output.result(&ready)?;
+    processes.watch().await
+}
+
+fn nth_port(first: u16, index: u16) -> Result<u16> {
+    match first {
+        0 => Ok(0),
+        _ => first
+            .checked_add(index)
+            .with_context(|| format!("port {first} is too high for so many validators")),
+    }
+}
+
+fn node_arguments(files: &NetworkFiles, addresses: &[Addresses], index: u16, rpc_port: u16) -> Vec<String> {
+    let option = |name: &str, value: String| [name.to_owned(), value];
+    let mut arguments = vec!["node".to_owned(), "--json".to_owned(), "--validator".to_owned()];
+    arguments.extend(option("--chain", files.spec_path().display().to_string()));
+    arguments.extend(option("--base-path", files.base_path(index).display().to_string()));
+    arguments.extend(option("--rpc-port", rpc_port.to_string()));
+    for (other, Addresses { consensus, gossip }) in addresses.iter().enumerate() {
+        let (to_consensus, to_gossip) = match other == usize::from(index) {
+            true => ("--listen", "--gossip-listen"),
+            false => ("--peer", "--gossip-peer"),
+        };
+        arguments.extend(option(to_consensus, consensus.to_string()));
+        arguments.extend(option(to_gossip, gossip.to_string()));
+    }
+    arguments
+}
