@@ -46,6 +46,8 @@ const REQUEST_CAPACITY: usize = 16;
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// How often peers are counted.
 const PEER_INTERVAL: Duration = Duration::from_secs(1);
+/// Counts without an answer after which the network is taken for dead.
+const MAX_UNANSWERED: u32 = 10;
 /// How long the engine may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -188,6 +190,8 @@ async fn carry(
 ) -> Result<Carried, BftError> {
     let mut count = interval(PEER_INTERVAL);
     count.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (answers, mut counted) = mpsc::channel(1);
+    let mut unanswered = 0;
     loop {
         tokio::select! {
             biased;
@@ -206,7 +210,20 @@ async fn carry(
                     return Ok(Carried::EngineStopped);
                 }
             },
-            _ = count.tick() => count_peers(channels, status),
+            Some(peers) = counted.recv() => {
+                unanswered = 0;
+                status.set_peers(peers);
+            }
+            _ = count.tick() => {
+                // A network task that has died, for example because the address is taken, tells nobody.
+                if unanswered >= MAX_UNANSWERED {
+                    drop(jobs);
+                    ended(worker.await)?;
+                    return Err(BftError::NetworkStopped);
+                }
+                unanswered += 1;
+                count_peers(channels, answers.clone());
+            }
         }
     }
 }
@@ -219,11 +236,12 @@ fn ended(outcome: Result<Result<WorkerEnd, BftError>, oneshot::error::RecvError>
 }
 
 /// Asks how many peers there are; the answer arrives in the background.
-fn count_peers(channels: &Channels<Context>, status: &StatusView) {
-    let (requests, status) = (channels.net_requests.clone(), status.clone());
+fn count_peers(channels: &Channels<Context>, answers: mpsc::Sender<usize>) {
+    let requests = channels.net_requests.clone();
     tokio::spawn(async move {
         if let Ok(Some(dump)) = NetworkRequest::dump_state(&requests).await {
-            status.set_peers(dump.peers.len());
+            // The session may be over.
+            let _ = answers.send(dump.peers.len()).await;
         }
     });
 }
@@ -284,9 +302,14 @@ impl EngineConfig {
     }
 }
 
+/// A part of the hash that is long enough to tell chains apart; the engine takes names of up to 64 bytes.
+fn short_name(chain: &Hash) -> String {
+    chain.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Nodes of another chain speak other protocols, so that they never exchange more than a greeting.
 fn protocols(chain: &Hash) -> ProtocolNames {
-    let name = |protocol: &str| format!("/myelin/{chain:?}/{protocol}/1");
+    let name = |protocol: &str| format!("/myelin/{}/{protocol}/1", short_name(chain));
     ProtocolNames {
         consensus: name("consensus"),
         discovery_kad: name("discovery/kademlia"),
@@ -297,7 +320,7 @@ fn protocols(chain: &Hash) -> ProtocolNames {
 }
 
 fn channels(chain: &Hash) -> ChannelNames {
-    let name = |channel: &str| format!("/myelin/{chain:?}/{channel}");
+    let name = |channel: &str| format!("/myelin/{}/{channel}", short_name(chain));
     ChannelNames {
         consensus: name("votes"),
         proposal_parts: name("parts"),

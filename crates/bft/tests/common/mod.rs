@@ -142,9 +142,13 @@ impl Network {
         config
     }
 
+    fn address(&self, index: u8) -> SocketAddr {
+        self.addresses.get(usize::from(index)).copied().unwrap_or_else(free_address)
+    }
+
     /// Starts, or starts again, a validator.
     pub fn start(&self, index: u8) -> Node {
-        let config = self.config(index, self.addresses[usize::from(index)]).with_key(secret(index));
+        let config = self.config(index, self.address(index)).with_key(secret(index));
         self.run(index, (self.change)(index, config))
     }
 
