@@ -106,8 +106,8 @@ struct State {
     published: Option<Signed>,
     /// What was signed, which may be ahead of the file.
     signed: Option<Signed>,
-    /// Whether the engine's log holds what the file held when it was opened.
-    confirmed: bool,
+    /// What the file held when it was opened, until it is seen in the engine's log.
+    unconfirmed: Option<Signed>,
     refused: Option<Place>,
 }
 
@@ -141,7 +141,7 @@ impl SigningGuard {
             file,
             next_slot,
             signed: published.clone(),
-            confirmed: published.is_none(),
+            unconfirmed: published.clone(),
             published,
             refused: None,
         };
@@ -156,8 +156,10 @@ impl SigningGuard {
     /// Hears of an own message in the engine's log.
     pub fn confirm(&self, place: Place, value: Option<Hash>) {
         let mut state = self.state.lock();
-        let newest = state.published.as_ref().map(|signed| (signed.newest, signed.value(signed.newest.step)));
-        state.confirmed |= newest == Some((place, Some(value)));
+        let newest = |signed: &Signed| (signed.newest, signed.value(signed.newest.step));
+        if state.unconfirmed.as_ref().map(newest) == Some((place, Some(value))) {
+            state.unconfirmed = None;
+        }
     }
 
     /// Asks to sign.
@@ -166,8 +168,8 @@ impl SigningGuard {
     /// [`GuardError::Refused`].
     pub fn permit(&self, place: Place, value: Option<Hash>) -> Result<(), GuardError> {
         let mut state = self.state.lock();
-        let unconfirmed = !state.confirmed
-            && state.published.as_ref().is_some_and(|signed| place.height <= signed.newest.height);
+        let unconfirmed =
+            state.unconfirmed.as_ref().is_some_and(|signed| place.height <= signed.newest.height);
         match Signed::after(state.signed.as_ref(), place, value) {
             Some(signed) if !unconfirmed => {
                 state.signed = Some(signed);
@@ -378,7 +380,10 @@ mod tests {
         restored.confirm(place(5, 0, Step::Precommit), block(1));
         restored.permit(place(5, 1, Step::Prevote), None).unwrap();
         // Once past the height, the log is not needed.
-        home.open().permit(place(6, 0, Step::Prevote), None).unwrap();
+        let later = home.open();
+        for step in [Step::Proposal, Step::Prevote, Step::Precommit] {
+            sign(&later, place(6, 0, step), block(2)).unwrap();
+        }
     }
 
     #[test]

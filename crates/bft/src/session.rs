@@ -22,7 +22,7 @@ use arc_malachitebft_app_channel::{
 use myelin_chain::{Application, Hash};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{interval, timeout, MissedTickBehavior},
+    time::{interval, sleep, timeout, Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +50,8 @@ const PEER_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_UNANSWERED: u32 = 10;
 /// How long the engine may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is tried whether it has.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,13 +72,15 @@ pub(crate) struct Session<'a> {
     pub status: &'a StatusView,
     /// Only follow until this height is committed.
     pub follow_until: Option<u32>,
+    /// Whether no other session has run in this process.
+    pub is_first: bool,
 }
 
 impl Session<'_> {
     /// Runs the engine until `shutdown` is cancelled or the session is over for another reason.
     pub async fn run(self, shutdown: &CancellationToken) -> Result<SessionEnd, BftError> {
         let halted = Arc::new(AtomicBool::new(false));
-        let (mut channels, engine) = self.start_engine(&halted).await?;
+        let (mut channels, engine) = self.start_engine_patiently(&halted).await?;
         let (jobs, worker) = self.start_worker(&channels, &halted)?;
         let end = carry(&mut channels, jobs, worker, self.status, shutdown).await;
         stop(engine).await;
@@ -94,6 +98,20 @@ impl Session<'_> {
     /// The guard, when this session signs.
     fn signing_guard(&self) -> Option<&Arc<SigningGuard>> {
         self.guard.filter(|_| self.follow_until.is_none())
+    }
+
+    /// The engine of the session before lets go of its log and its address a little after it has stopped.
+    async fn start_engine_patiently(
+        &self,
+        halted: &Arc<AtomicBool>,
+    ) -> Result<(Channels<Context>, EngineHandle), BftError> {
+        let deadline = Instant::now() + if self.is_first { Duration::ZERO } else { STOP_TIMEOUT };
+        loop {
+            match self.start_engine(halted).await {
+                Err(BftError::EngineStart(_)) if Instant::now() < deadline => sleep(RETRY_INTERVAL).await,
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn start_engine(

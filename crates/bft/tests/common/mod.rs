@@ -184,7 +184,12 @@ impl Node {
         let bft = Bft::new(config);
         let status = bft.status();
         let shutdown = CancellationToken::new();
-        let running = tokio::spawn(Box::new(bft).run(application.clone(), shutdown.clone()));
+        let sequencer = Box::new(bft).run(application.clone(), shutdown.clone());
+        let running = tokio::spawn(async {
+            let outcome = sequencer.await;
+            tracing::warn!(?outcome, "the node has ended");
+            outcome
+        });
         Self { application, status, shutdown, running }
     }
 
@@ -204,12 +209,9 @@ impl Node {
     pub async fn until(&self, what: &str, condition: impl Fn() -> bool) {
         let started = Instant::now();
         while !condition() {
-            assert!(
-                started.elapsed() < PATIENCE,
-                "waited for {what} at height {}; the node has ended: {}",
-                self.height(),
-                self.running.is_finished()
-            );
+            let ended = self.running.is_finished();
+            assert!(!ended, "the node ended at height {}, before {what}", self.height());
+            assert!(started.elapsed() < PATIENCE, "waited for {what} at height {}", self.height());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
