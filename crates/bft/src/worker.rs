@@ -307,8 +307,11 @@ impl Worker {
             }
         };
         #[cfg(feature = "faults")]
-        if let Some(fault) = self.setup.config.fault {
-            return Ok(Some(self.offer_faulty(fault, own, round, executed)));
+        if let Some(block) = self.setup.config.fault.and_then(|fault| fault.tamper(&executed.block)) {
+            let hash = block.hash();
+            self.blocks.insert(hash, block);
+            self.candidates.push(Candidate { round, sender: own, hash, is_valid: true });
+            return Ok(Some(hash));
         }
         let hash = executed.hash;
         self.keep_valid(round, own, executed)?;
@@ -332,10 +335,18 @@ impl Worker {
     fn parts_of(&self, height: u32, round: u32, hash: Hash) -> Option<Vec<Part>> {
         let block = self.blocks.get(&hash).filter(|_| height == self.height())?;
         let secret = self.setup.config.key.as_ref()?;
-        let parts = split(&self.chain, secret, (height, round), hash, &block.encode());
+        let encoded = block.encode();
         #[cfg(feature = "faults")]
-        let parts = crate::faults::spoil(self.setup.config.fault, &self.chain, secret, parts);
-        parts
+        let encoded = self.spoiled(encoded);
+        split(&self.chain, secret, (height, round), hash, &encoded)
+    }
+
+    #[cfg(feature = "faults")]
+    fn spoiled(&self, mut encoded: Vec<u8>) -> Vec<u8> {
+        if let Some(fault) = self.setup.config.fault {
+            fault.spoil(&mut encoded);
+        }
+        encoded
     }
 
     fn send_parts(&mut self, parts: Vec<Part>) {

@@ -216,6 +216,10 @@ impl Node {
         }
     }
 
+    pub fn has_ended(&self) -> bool {
+        self.running.is_finished()
+    }
+
     pub async fn stop(self) {
         self.shutdown.cancel();
         self.running.await.unwrap().unwrap();
