@@ -1,6 +1,6 @@
 //! Misbehaviour, for tests of those who behave.
 
-use myelin_chain::{Block, Hash, MAX_BODY_BYTES};
+use myelin_chain::{block::extrinsics_root, Block, Hash, MAX_BODY_BYTES};
 
 /// How a proposer misbehaves whenever it is its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,10 @@ impl Fault {
         let mut block = block.clone();
         match self {
             Self::WrongStateRoot => block.header.state_root = Hash::repeat_byte(0xbd),
-            Self::OversizedBlock => block.body.push(vec![0; MAX_BODY_BYTES]),
+            Self::OversizedBlock => {
+                block.body.push(vec![0; MAX_BODY_BYTES]);
+                block.header.extrinsics_root = extrinsics_root(&block.body);
+            }
             Self::GarbageParts => return None,
         }
         Some(block)

@@ -26,6 +26,7 @@ use arc_malachitebft_app_channel::{
     },
     AppMsg, NetworkMsg,
 };
+use arc_malachitebft_core_consensus::HIDDEN_LOCK_ROUND;
 use codec::{DecodeAll, Encode};
 use myelin_chain::{
     executor::Budget, Application, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey, ExecutedBlock,
@@ -367,8 +368,8 @@ impl Worker {
             return Ok(None);
         }
         let (height, round, sender, hash) = (part.height, part.round, part.sender, part.block);
-        if let Some(known) = self.known(height, hash) {
-            let again = Candidate { round, sender, hash, is_valid: known };
+        if self.is_known_valid(height, hash) {
+            let again = Candidate { round, sender, hash, is_valid: true };
             return Ok((part.index == 0).then(|| self.proposed(&again)));
         }
         let assembled = part.check(&self.chain).and_then(|()| {
@@ -393,27 +394,39 @@ impl Worker {
 
     /// Whether a part is of a block that matters, from somebody who may send it.
     fn is_wanted(&self, part: &Part) -> bool {
-        let reached = match part.height.checked_sub(self.height()) {
-            Some(0) => self.round,
-            Some(1) => 0,
+        let (reached, may_send) = match part.height.checked_sub(self.height()) {
+            Some(0) => (self.round, self.may_send(&part.sender, part.round)),
+            // Whose turn it will be is not known before this height is decided.
+            Some(1) => (0, self.validators().get(&part.sender).is_some()),
             _ => return false,
         };
         let announced = self.announced.get(&(part.height, part.sender, part.round));
-        part.round <= reached.saturating_add(MAX_ROUNDS_AHEAD)
-            && self.validators().get(&part.sender).is_some()
+        may_send
+            && part.round <= reached.saturating_add(MAX_ROUNDS_AHEAD)
             && announced.is_none_or(|hash| *hash == part.block)
     }
 
-    /// Whether a block of this height was judged, and how.
-    fn known(&self, height: u32, hash: Hash) -> Option<bool> {
-        let known = self.candidates.iter().find(|known| known.hash == hash && height == self.height());
-        known.map(|known| known.is_valid)
+    /// Whether a validator may send a block for a round: its proposer, and in late rounds anybody, because the engine
+    /// then has blocks sent again by all who have them.
+    fn may_send(&self, sender: &ConsensusKey, round: u32) -> bool {
+        match round >= HIDDEN_LOCK_ROUND.as_u32().unwrap_or_default() {
+            true => self.validators().get(sender).is_some(),
+            false => proposer::select(self.validators(), self.height(), round)
+                .is_some_and(|validator| validator.key == *sender),
+        }
+    }
+
+    /// Whether a block of this height was found valid. One that was not may become so: its time may come, or its author's
+    /// turn may prove to have been in a later round.
+    fn is_known_valid(&self, height: u32, hash: Hash) -> bool {
+        height == self.height() && self.candidates.iter().any(|known| known.hash == hash && known.is_valid)
     }
 
     fn judge_early(&mut self) -> Result<(), BftError> {
         let height = self.height();
         for Early { round, sender, block } in std::mem::take(&mut self.early) {
-            if block.number() == height && self.known(height, block.hash()).is_none() {
+            let is_wanted = block.number() == height && self.may_send(&sender, round);
+            if is_wanted && !self.is_known_valid(height, block.hash()) {
                 self.judge(round, sender, block)?;
             }
         }
@@ -424,7 +437,7 @@ impl Worker {
     fn judge(&mut self, round: u32, sender: ConsensusKey, block: Block) -> Result<Candidate, BftError> {
         let hash = block.hash();
         let latest_ms = self.now_ms().saturating_add(MAX_CLOCK_DRIFT_MS);
-        let turns = round.min(self.validators().members().len() as u32);
+        let turns = round.max(self.round).min(self.validators().members().len() as u32);
         let proposers = (0..=turns).filter_map(|round| proposer::select(self.validators(), self.height(), round));
         let verdict = match author::check(&block.header, proposers) {
             Ok(()) => self.execute(&block, Some(latest_ms))?,
@@ -470,10 +483,8 @@ impl Worker {
             return Ok(SyncedValueOutcome::PeerFault);
         };
         let hash = block.hash();
-        let is_valid = match self.known(height, hash) {
-            Some(is_valid) => is_valid,
-            None => self.judge_decided(round, proposer.0, &block)?,
-        };
+        let is_valid =
+            self.is_known_valid(height, hash) || self.judge_decided(round, proposer.0, &block)?;
         let candidate = Candidate { round, sender: proposer.0, hash, is_valid };
         Ok(SyncedValueOutcome::Verdict(self.proposed(&candidate)))
     }
@@ -604,7 +615,8 @@ fn timeouts(params: &ChainParams) -> LinearTimeouts {
 }
 
 fn decode_any_block(encoded: &[u8]) -> Option<Block> {
-    (encoded.len() <= MAX_BLOCK_BYTES).then(|| Block::decode_all(&mut &encoded[..]).ok())?
+    let block = (encoded.len() <= MAX_BLOCK_BYTES).then(|| Block::decode_all(&mut &encoded[..]).ok())?;
+    block.filter(Block::has_own_body)
 }
 
 fn equivocations(height: u32, found: &MisbehaviorEvidence<Context>) -> Result<Vec<Equivocation>, BftError> {

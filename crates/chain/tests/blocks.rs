@@ -69,6 +69,8 @@ fn a_proposed_block_is_valid_elsewhere_and_committing_it_moves_the_tip() {
     let Validity::Valid(validated) = validity else { panic!("{validity:?}") };
     let hash = block.hash();
     assert_eq!(validated.hash, hash);
+    assert!(block.has_own_body());
+    assert!(!Block { body: vec![block.body[1].clone(), block.body[0].clone()], ..block.clone() }.has_own_body());
     assert_eq!(other.commit(*validated, b"certificate".to_vec()).unwrap(), CommitOutcome::Committed);
     assert_eq!((other.tip().hash, other.tip().time_ms, other.tip().number()), (hash, START_MS, 1));
     let stored = other.block(&hash).unwrap().unwrap();
