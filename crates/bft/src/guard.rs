@@ -118,16 +118,24 @@ impl SigningGuard {
     /// [`GuardError::Foreign`], [`GuardError::Damaged`] and [`GuardError::Disk`].
     pub fn open(path: &Path, chain: Hash, key: ConsensusKey) -> Result<Self, GuardError> {
         let disk = |source| GuardError::Disk { path: path.to_owned(), source };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(disk)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(disk)?;
         let mut bytes = Vec::new();
         (&mut file).take(4 * SLOT_BYTES as u64).read_to_end(&mut bytes).map_err(disk)?;
         if bytes.is_empty() {
             // The entry in the directory has to outlive a crash as well.
             path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all()).map_err(disk)?;
         }
-        let rows: Vec<_> =
-            bytes.chunks(SLOT_BYTES).zip(0..).filter_map(|(slot, index)| Some((read_slot(slot)?, index))).collect();
+        let rows: Vec<_> = bytes
+            .chunks(SLOT_BYTES)
+            .zip(0..)
+            .filter_map(|(slot, index)| Some((read_slot(slot)?, index)))
+            .collect();
         if rows.iter().any(|(row, _)| row.chain != chain || row.key != key) {
             return Err(GuardError::Foreign { path: path.to_owned() });
         }
@@ -327,8 +335,7 @@ mod tests {
     fn a_round_goes_forward_and_repeats_itself() {
         let home = Home::new();
         let guard = home.open();
-        for (step, value) in
-            [(Step::Proposal, block(1)), (Step::Prevote, block(1)), (Step::Precommit, None)]
+        for (step, value) in [(Step::Proposal, block(1)), (Step::Prevote, block(1)), (Step::Precommit, None)]
         {
             sign(&guard, place(5, 0, step), value).unwrap();
             sign(&guard, place(5, 0, step), value).unwrap();

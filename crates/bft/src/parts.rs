@@ -175,8 +175,12 @@ impl Assembler {
     }
 
     fn begin(&mut self, key: (ConsensusKey, u32, Hash), count: u16) {
-        let of_sender: Vec<_> =
-            self.open.iter().filter(|(other, _)| other.0 == key.0).map(|(key, open)| (open.started, *key)).collect();
+        let of_sender: Vec<_> = self
+            .open
+            .iter()
+            .filter(|(other, _)| other.0 == key.0)
+            .map(|(key, open)| (open.started, *key))
+            .collect();
         if of_sender.len() >= MAX_OPEN_PER_SENDER {
             if let Some((_, oldest)) = of_sender.into_iter().min() {
                 self.forget(&oldest);
@@ -268,7 +272,10 @@ mod tests {
     #[test]
     fn a_block_beyond_the_limit_has_no_parts() {
         let whole = vec![0; MAX_BLOCK_BYTES];
-        assert_eq!(split(&chain(), &secret(1), (1, 0), Hash::zero(), &whole).unwrap().len(), usize::from(MAX_PARTS));
+        assert_eq!(
+            split(&chain(), &secret(1), (1, 0), Hash::zero(), &whole).unwrap().len(),
+            usize::from(MAX_PARTS)
+        );
         let more = vec![0; usize::from(MAX_PARTS) * PART_BYTES + 1];
         assert!(split(&chain(), &secret(1), (1, 0), Hash::zero(), &more).is_none());
     }
@@ -341,7 +348,10 @@ mod tests {
         for seed in 1..=20 {
             let mut large = parts(seed, &block(1, MAX_BODY_BYTES));
             large.truncate(large.len() - 1);
-            refused += large.into_iter().filter(|part| assembler.insert(part.clone()) == Err(PartError::Full)).count();
+            refused += large
+                .into_iter()
+                .filter(|part| assembler.insert(part.clone()) == Err(PartError::Full))
+                .count();
         }
         assert!(refused > 0);
         assert!(assembler.bytes <= MAX_OPEN_BYTES);

@@ -11,8 +11,8 @@ use std::{
 use arc_malachitebft_app_channel::{
     app::{
         config::{
-            ChannelNames, ConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ProtocolNames, ValuePayload,
-            ValueSyncConfig,
+            ChannelNames, ConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ProtocolNames,
+            ValuePayload, ValueSyncConfig,
         },
         types::{codec::Codec, Keypair},
     },
@@ -44,6 +44,8 @@ const JOB_CAPACITY: usize = 64;
 const REQUEST_CAPACITY: usize = 16;
 /// How often nodes tell each other their height, so how fast one that is behind notices.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// Blocks that a node which is behind asks for at once.
+const SYNC_BATCH_BLOCKS: usize = 20;
 /// How often peers are counted.
 const PEER_INTERVAL: Duration = Duration::from_secs(1);
 /// Counts without an answer after which the network is taken for dead.
@@ -246,7 +248,9 @@ async fn carry(
     }
 }
 
-fn ended(outcome: Result<Result<WorkerEnd, BftError>, oneshot::error::RecvError>) -> Result<Carried, BftError> {
+fn ended(
+    outcome: Result<Result<WorkerEnd, BftError>, oneshot::error::RecvError>,
+) -> Result<Carried, BftError> {
     match outcome.map_err(|_| BftError::Worker)?? {
         WorkerEnd::CaughtUp => Ok(Carried::CaughtUp),
         WorkerEnd::Idle => Ok(Carried::EngineStopped),
@@ -274,7 +278,11 @@ async fn stop(engine: EngineHandle) {
     }
 }
 
-async fn identity(name: &str, keypair: Keypair, signer: Option<&Signer>) -> Result<NetworkIdentity, BftError> {
+async fn identity(
+    name: &str,
+    keypair: Keypair,
+    signer: Option<&Signer>,
+) -> Result<NetworkIdentity, BftError> {
     let Some(signer) = signer else { return Ok(NetworkIdentity::new(name.to_owned(), keypair, None)) };
     let key = signer.secret.public();
     let proof = signer
@@ -309,11 +317,15 @@ impl EngineConfig {
             channel_names: channels(chain),
             ..P2pConfig::default()
         };
-        let consensus =
-            ConsensusConfig { p2p, value_payload: ValuePayload::ProposalAndParts, ..ConsensusConfig::default() };
+        let consensus = ConsensusConfig {
+            p2p,
+            value_payload: ValuePayload::ProposalAndParts,
+            ..ConsensusConfig::default()
+        };
         let sync = ValueSyncConfig {
             status_update_interval: STATUS_INTERVAL,
             max_response_size: response,
+            batch_size: SYNC_BATCH_BLOCKS,
             ..ValueSyncConfig::default()
         };
         Ok(Self { name: config.name.clone(), consensus, sync })

@@ -175,7 +175,10 @@ impl arc_malachitebft_signing::Verifier<Context> for Verifier {
         verdict(false)
     }
 
-    async fn verify_validator_proof(&self, proof: &ValidatorProof<Context>) -> Result<VerificationResult, Error> {
+    async fn verify_validator_proof(
+        &self,
+        proof: &ValidatorProof<Context>,
+    ) -> Result<VerificationResult, Error> {
         let key = proof.decoded_public_key();
         verdict(key.is_ok_and(|key| verify_signature(&key.0, &proof.preimage(), &proof.signature)))
     }

@@ -29,8 +29,8 @@ use arc_malachitebft_app_channel::{
 use arc_malachitebft_core_consensus::HIDDEN_LOCK_ROUND;
 use codec::{DecodeAll, Encode};
 use myelin_chain::{
-    executor::Budget, Application, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey, ExecutedBlock,
-    Hash, ProposalContext, Validity, ValidatorSet,
+    executor::Budget, Application, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey,
+    ExecutedBlock, Hash, ProposalContext, ValidatorSet, Validity,
 };
 use tokio::sync::mpsc;
 
@@ -320,7 +320,12 @@ impl Worker {
     }
 
     /// Remembers a valid block, on disk first.
-    fn keep_valid(&mut self, round: u32, sender: ConsensusKey, executed: ExecutedBlock) -> Result<(), BftError> {
+    fn keep_valid(
+        &mut self,
+        round: u32,
+        sender: ConsensusKey,
+        executed: ExecutedBlock,
+    ) -> Result<(), BftError> {
         let (hash, block) = (executed.hash, executed.block.clone());
         let undecided = Undecided { round, sender, block };
         // Who does not vote has nothing to keep promises about.
@@ -438,7 +443,8 @@ impl Worker {
         let hash = block.hash();
         let latest_ms = self.now_ms().saturating_add(MAX_CLOCK_DRIFT_MS);
         let turns = round.max(self.round).min(self.validators().members().len() as u32);
-        let proposers = (0..=turns).filter_map(|round| proposer::select(self.validators(), self.height(), round));
+        let proposers =
+            (0..=turns).filter_map(|round| proposer::select(self.validators(), self.height(), round));
         let verdict = match author::check(&block.header, proposers) {
             Ok(()) => self.execute(&block, Some(latest_ms))?,
             Err(reason) => Err(reason.to_string()),
@@ -483,8 +489,7 @@ impl Worker {
             return Ok(SyncedValueOutcome::PeerFault);
         };
         let hash = block.hash();
-        let is_valid =
-            self.is_known_valid(height, hash) || self.judge_decided(round, proposer.0, &block)?;
+        let is_valid = self.is_known_valid(height, hash) || self.judge_decided(round, proposer.0, &block)?;
         let candidate = Candidate { round, sender: proposer.0, hash, is_valid };
         Ok(SyncedValueOutcome::Verdict(self.proposed(&candidate)))
     }
@@ -585,7 +590,9 @@ impl Worker {
         for committed in self.setup.application.decided(first.max(1)..=last)?.take(MAX_ANSWER_BLOCKS) {
             let CommittedBlock { block, certificate, hash } = committed?;
             let certificate = Certificate::from_bytes(&certificate).map_err(|source| {
-                BftError::Chain(myelin_chain::StoreError::Corrupt { detail: format!("{hash:?}: {source}") }.into())
+                BftError::Chain(
+                    myelin_chain::StoreError::Corrupt { detail: format!("{hash:?}: {source}") }.into(),
+                )
             })?;
             let block = block.encode();
             bytes = bytes.saturating_add(block.len()).saturating_add(certificate.encoded_size());

@@ -5,9 +5,9 @@ use arc_malachitebft_app_channel::app::{
     types::{
         codec::{Codec, HasEncodedLen},
         core::{
-            ExtendedCommitCertificate, ExtendedCommitSignature, NilOrVal, PolkaCertificate, PolkaSignature, Round,
-            RoundCertificate, RoundCertificateType, RoundSignature, SignedMessage, Validity, ValidatorProof,
-            VoteType,
+            ExtendedCommitCertificate, ExtendedCommitSignature, NilOrVal, PolkaCertificate, PolkaSignature,
+            Round, RoundCertificate, RoundCertificateType, RoundSignature, SignedMessage, ValidatorProof,
+            Validity, VoteType,
         },
         streaming::{StreamId, StreamMessage},
         sync::{RawDecidedValue, Request, Response, Status},
@@ -225,15 +225,17 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
         codec.encode(&response()).unwrap(),
     ];
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4);
-    (prop::sample::select(messages), changes, any::<prop::sample::Index>()).prop_map(|(message, changes, end)| {
-        let mut bytes = message.to_vec();
-        for (index, value) in changes {
-            let index = index.index(bytes.len());
-            bytes[index] = value;
-        }
-        bytes.truncate(end.index(bytes.len()) + 1);
-        bytes
-    })
+    (prop::sample::select(messages), changes, any::<prop::sample::Index>()).prop_map(
+        |(message, changes, end)| {
+            let mut bytes = message.to_vec();
+            for (index, value) in changes {
+                let index = index.index(bytes.len());
+                bytes[index] = value;
+            }
+            bytes.truncate(end.index(bytes.len()) + 1);
+            bytes
+        },
+    )
 }
 
 proptest! {

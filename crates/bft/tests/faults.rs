@@ -10,7 +10,8 @@ const BAD: u8 = 1;
 async fn the_rest_goes_on(change: fn(u8, BftConfig) -> BftConfig) {
     let network = Network::new(250, &[1, 1, 1, 1]).changed(change);
     let nodes = network.start_all();
-    let good: Vec<_> = nodes.iter().zip(0u8..).filter(|(_, index)| *index != BAD).map(|(node, _)| node).collect();
+    let good: Vec<_> =
+        nodes.iter().zip(0u8..).filter(|(_, index)| *index != BAD).map(|(node, _)| node).collect();
     const HEIGHT: u32 = 12;
     for node in &good {
         node.reach(HEIGHT).await;

@@ -99,7 +99,12 @@ async fn a_node_whose_disk_is_full_stops_and_the_rest_goes_on() {
     let mut nonce = 0;
     while !full.has_ended() {
         for _ in 0..100 {
-            nodes[0].submit_transfer(sp_keyring::Sr25519Keyring::Alice, &fresh_account(nonce), 1_000_000, nonce);
+            nodes[0].submit_transfer(
+                sp_keyring::Sr25519Keyring::Alice,
+                &fresh_account(nonce),
+                1_000_000,
+                nonce,
+            );
             nonce += 1;
         }
         let height = nodes[0].height() + 1;
@@ -122,4 +127,38 @@ fn fresh_account(seed: u32) -> myelin_chain::AccountId {
     let mut bytes = [0x5c; 32];
     bytes[..4].copy_from_slice(&seed.to_le_bytes());
     myelin_chain::AccountId::new(bytes)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_used_twice_is_found_out() {
+    let network = Network::new(250, &[1, 1, 1, 1]);
+    let nodes = network.start_all();
+    // A copy of validator 3 in another home knows nothing of what the other has signed.
+    let twin = network.start_with_key(8, 3);
+    let mut nonce = 0;
+    let found = loop {
+        // Transactions that only the twin has make its blocks different.
+        twin.submit_transfer(sp_keyring::Sr25519Keyring::Bob, &account(9), 1_000_000, nonce);
+        nonce += 1;
+        let height = nodes[0].height() + 1;
+        nodes[0].reach(height).await;
+        let found = myelin_bft::evidence::equivocations(nodes[0].chain().store()).unwrap();
+        if !found.is_empty() {
+            break found;
+        }
+    };
+    for equivocation in &found {
+        assert_eq!(equivocation.validator, secret(3).public());
+        assert_ne!(equivocation.first, equivocation.second);
+        assert!((1..=nodes[0].height()).contains(&equivocation.height));
+    }
+    // The witness sees it as well, and the chain is one.
+    assert!(!network.witness.faults().is_empty());
+    let height = nodes[0].height();
+    nodes[1].reach(height).await;
+    assert_eq!(nodes[0].history(height), nodes[1].history(height));
+    twin.stop().await;
+    for node in nodes {
+        node.stop().await;
+    }
 }

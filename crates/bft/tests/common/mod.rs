@@ -56,6 +56,15 @@ impl Witness {
         self.faults.lock().clone()
     }
 
+    /// Waits for a message of this validator about this height or a later one.
+    pub async fn until_heard(&self, validator: ConsensusKey, height: u32) {
+        let started = Instant::now();
+        while !self.said.lock().keys().any(|place| place.0 == validator && place.1 >= height) {
+            assert!(started.elapsed() < PATIENCE, "waited for a message about height {height}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     pub fn messages(&self) -> usize {
         self.said.lock().len()
     }
@@ -135,8 +144,8 @@ impl Network {
 
     pub fn config(&self, index: u8, listen: SocketAddr) -> BftConfig {
         let peers = self.addresses.iter().filter(|address| **address != listen);
-        let mut config =
-            BftConfig::new(self.directory(index), listen).with_peers(peers.map(|address| (*address).into()).collect());
+        let mut config = BftConfig::new(self.directory(index), listen)
+            .with_peers(peers.map(|address| (*address).into()).collect());
         config.name = format!("node{index}");
         config.observer = Some(Arc::clone(&self.witness) as _);
         config
@@ -155,6 +164,11 @@ impl Network {
     /// Starts a node that only follows.
     pub fn start_follower(&self, index: u8) -> Node {
         self.run(index, self.config(index, free_address()))
+    }
+
+    /// Starts a node that signs with the key of a validator.
+    pub fn start_with_key(&self, index: u8, key: u8) -> Node {
+        self.run(index, self.config(index, free_address()).with_key(secret(key)))
     }
 
     pub fn start_all(&self) -> Vec<Node> {
@@ -179,7 +193,8 @@ impl Node {
         let store = Store::open(&store).unwrap();
         let chain = Chain::open(store, Some(&genesis.build_storage().unwrap())).unwrap();
         let mempool =
-            Mempool::new(Arc::clone(&chain), MempoolLimits { workers: 1, ..MempoolLimits::default() }).unwrap();
+            Mempool::new(Arc::clone(&chain), MempoolLimits { workers: 1, ..MempoolLimits::default() })
+                .unwrap();
         let application = Application::new(chain, mempool);
         let bft = Bft::new(config);
         let status = bft.status();
@@ -223,6 +238,11 @@ impl Node {
     pub async fn stop(self) {
         self.shutdown.cancel();
         self.running.await.unwrap().unwrap();
+    }
+
+    /// Runs until the node fails.
+    pub async fn failure_at_any_time(self) -> SequencerError {
+        self.running.await.unwrap().unwrap_err()
     }
 
     /// Waits for the node to fail.
@@ -284,5 +304,6 @@ pub fn transfer(genesis: Hash, from: Keyring, to: &AccountId, value: u64, nonce:
     let payload = SignedPayload::from_raw(call.clone(), extension.clone(), implicit);
     let signature = payload.using_encoded(|bytes| pair.sign(bytes));
     let address = MultiAddress::Id(AccountId::from(pair.public()));
-    UncheckedExtrinsic::new_signed(call, address, MultiSignature::Sr25519(signature).into(), extension).encode()
+    UncheckedExtrinsic::new_signed(call, address, MultiSignature::Sr25519(signature).into(), extension)
+        .encode()
 }
