@@ -23,7 +23,7 @@ pub const MAX_BLOCK_BYTES: usize = MAX_BODY_BYTES + (1 << 20);
 pub const MAX_PARTS: u16 = MAX_BLOCK_BYTES.div_ceil(PART_BYTES) as u16;
 /// Incomplete blocks held for one sender: one of this height and one of the next.
 const MAX_OPEN_PER_SENDER: usize = 2;
-/// Bytes of incomplete blocks held for all senders together.
+/// Bytes of incomplete blocks held for all senders together: room for the four who may send at a time.
 const MAX_OPEN_BYTES: usize = 8 * MAX_BLOCK_BYTES;
 
 /// Separates parts from whatever else a key may sign.

@@ -39,6 +39,12 @@ impl ConsensusSecret {
         Self(ed25519::Pair::from_seed(seed))
     }
 
+    /// A new key, and the seed to keep it by.
+    pub fn generate() -> (Self, [u8; 32]) {
+        let (pair, seed) = ed25519::Pair::generate();
+        (Self(pair), seed)
+    }
+
     /// The public half.
     pub fn public(&self) -> ConsensusKey {
         self.0.public().0

@@ -50,8 +50,8 @@ use crate::{
     BftError, Step,
 };
 
-/// Rounds beyond the one in progress for which blocks are taken; the engine looks no further either.
-const MAX_ROUNDS_AHEAD: u32 = 10;
+/// Rounds beyond the one in progress for which blocks are taken.
+const MAX_ROUNDS_AHEAD: u32 = 1;
 /// Bytes of blocks in one answer to a node that catches up, besides the last one.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 /// Blocks in one answer.
@@ -398,25 +398,28 @@ impl Worker {
     }
 
     /// Whether a part is of a block that matters, from somebody who may send it.
+    ///
+    /// Only the proposers of four rounds may: of this one and the next, in this height and in the next. So few blocks are
+    /// on their way at a time that there is always memory for those that matter.
     fn is_wanted(&self, part: &Part) -> bool {
-        let (reached, may_send) = match part.height.checked_sub(self.height()) {
-            Some(0) => (self.round, self.may_send(&part.sender, part.round)),
-            // Whose turn it will be is not known before this height is decided.
-            Some(1) => (0, self.validators().get(&part.sender).is_some()),
+        let reached = match part.height.checked_sub(self.height()) {
+            Some(0) => self.round,
+            // Before this height is decided, only its own validators are known; they hardly ever change.
+            Some(1) => 0,
             _ => return false,
         };
         let announced = self.announced.get(&(part.height, part.sender, part.round));
-        may_send
-            && part.round <= reached.saturating_add(MAX_ROUNDS_AHEAD)
+        part.round <= reached.saturating_add(MAX_ROUNDS_AHEAD)
+            && self.may_send(part.height, &part.sender, part.round)
             && announced.is_none_or(|hash| *hash == part.block)
     }
 
     /// Whether a validator may send a block for a round: its proposer, and in late rounds anybody, because the engine
     /// then has blocks sent again by all who have them.
-    fn may_send(&self, sender: &ConsensusKey, round: u32) -> bool {
-        match round >= HIDDEN_LOCK_ROUND.as_u32().unwrap_or_default() {
+    fn may_send(&self, height: u32, sender: &ConsensusKey, round: u32) -> bool {
+        match Round::new(round) >= HIDDEN_LOCK_ROUND {
             true => self.validators().get(sender).is_some(),
-            false => proposer::select(self.validators(), self.height(), round)
+            false => proposer::select(self.validators(), height, round)
                 .is_some_and(|validator| validator.key == *sender),
         }
     }
@@ -430,7 +433,7 @@ impl Worker {
     fn judge_early(&mut self) -> Result<(), BftError> {
         let height = self.height();
         for Early { round, sender, block } in std::mem::take(&mut self.early) {
-            let is_wanted = block.number() == height && self.may_send(&sender, round);
+            let is_wanted = block.number() == height && self.may_send(height, &sender, round);
             if is_wanted && !self.is_known_valid(height, block.hash()) {
                 self.judge(round, sender, block)?;
             }
@@ -559,7 +562,7 @@ impl Worker {
         self.candidates.clear();
         self.blocks.clear();
         self.executed.clear();
-        self.assembler.forget_up_to(height - 1);
+        self.assembler.forget_up_to(height.saturating_sub(1));
         self.announced.retain(|(announced, ..), _| *announced >= height);
         Ok(())
     }

@@ -4,6 +4,9 @@
 //! at random moments and started again at once, while the others, who need it no more often than chance has it, watch
 //! every message that it sends. `MYELIN_KILL_ITERATIONS` sets how often, `MYELIN_SEED` when.
 
+// The seed has to be seen to run a failure again.
+#![allow(clippy::print_stdout)]
+
 mod common;
 
 use std::{

@@ -34,10 +34,13 @@ pub fn log() {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
 }
 
+/// Validator, height, round and step: of two different messages with the same place, one is a lie.
+type Place = (ConsensusKey, u32, u32, Step);
+
 /// Sees every message of every node, and panics when a validator contradicts itself or two nodes decide differently.
 #[derive(Default)]
 pub struct Witness {
-    said: Mutex<HashMap<(ConsensusKey, u32, u32, Step), Option<Hash>>>,
+    said: Mutex<HashMap<Place, Option<Hash>>>,
     decided: Mutex<HashMap<u32, Hash>>,
     faults: Mutex<Vec<String>>,
 }
