@@ -38,6 +38,7 @@ impl Bft {
         let home = &self.config.home;
         fs::create_dir_all(home).map_err(|source| BftError::Home { path: home.clone(), source })?;
         let guard = self.open_guard(&application)?;
+        let mut is_first = true;
         let mut follow_until = guard.as_ref().and_then(|guard| ahead(guard, &application));
         loop {
             if let Some(height) = follow_until {
@@ -53,7 +54,9 @@ impl Bft {
                 guard: guard.as_ref(),
                 status: &self.status,
                 follow_until,
+                is_first,
             };
+            is_first = false;
             follow_until = match session.run(&shutdown).await? {
                 SessionEnd::Shutdown => return Ok(()),
                 SessionEnd::CaughtUp => None,

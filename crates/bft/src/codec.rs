@@ -13,7 +13,7 @@ use arc_malachitebft_app_channel::app::{
         core::{
             CommitCertificate, CommitSignature, ExtendedCommitCertificate, ExtendedCommitSignature, NilOrVal,
             PolkaCertificate, PolkaSignature, Round, RoundCertificate, RoundCertificateType, RoundSignature,
-            SignedMessage, Validity, ValidatorProof, VoteType,
+            SignedMessage, ValidatorProof, Validity, VoteType,
         },
         streaming::{StreamId, StreamMessage},
         sync::{RawDecidedValue, Request, Response, Status},
@@ -368,7 +368,8 @@ impl Codec<SignedConsensusMsg<Context>> for WireCodec {
 }
 
 fn to_wire_polka(polka: &PolkaCertificate<Context>) -> Result<WirePolka> {
-    let signatures = polka.polka_signatures.iter().map(|signed| (signed.address.0, signed.signature)).collect();
+    let signatures =
+        polka.polka_signatures.iter().map(|signed| (signed.address.0, signed.signature)).collect();
     Ok(WirePolka {
         height: number(polka.height)?,
         round: defined(polka.round)?,
@@ -439,7 +440,9 @@ impl Codec<LivenessMsg<Context>> for WireCodec {
                 WireLiveness::Vote(to_wire_vote(vote)?)
             }
             LivenessMsg::PolkaCertificate(polka) => WireLiveness::Polka(to_wire_polka(polka)?),
-            LivenessMsg::SkipRoundCertificate(certificate) => WireLiveness::Round(to_wire_round(certificate)?),
+            LivenessMsg::SkipRoundCertificate(certificate) => {
+                WireLiveness::Round(to_wire_round(certificate)?)
+            }
         };
         Ok(wire.encode().into())
     }
@@ -558,7 +561,8 @@ impl Codec<Request<Context>> for WireCodec {
 
     fn encode(&self, request: &Request<Context>) -> Result<Bytes> {
         let Request::ValueRequest(request) = request;
-        let wire = WireRequest { first: number(*request.range.start())?, last: number(*request.range.end())? };
+        let wire =
+            WireRequest { first: number(*request.range.start())?, last: number(*request.range.end())? };
         Ok(wire.encode().into())
     }
 

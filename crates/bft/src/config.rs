@@ -143,7 +143,9 @@ mod tests {
             assert_eq!(address.to_string(), shown);
             address.multiaddr().unwrap();
         }
-        for text in ["", "host", "host:", ":1", "host:99999", "/ip4/300.0.0.1/tcp/1", "/ip4/1.1.1.1/udp/1", "a b:1"] {
+        for text in
+            ["", "host", "host:", ":1", "host:99999", "/ip4/300.0.0.1/tcp/1", "/ip4/1.1.1.1/udp/1", "a b:1"]
+        {
             assert!(text.parse::<PeerAddress>().is_err(), "{text}");
         }
     }

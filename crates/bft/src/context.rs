@@ -275,11 +275,23 @@ impl engine::Context for Context {
         Proposal { height, round, block, valid_round, proposer }
     }
 
-    fn new_prevote(&self, height: Height, round: Round, block: NilOrVal<BlockId>, validator: Address) -> Vote {
+    fn new_prevote(
+        &self,
+        height: Height,
+        round: Round,
+        block: NilOrVal<BlockId>,
+        validator: Address,
+    ) -> Vote {
         Vote { height, round, kind: VoteType::Prevote, block, validator }
     }
 
-    fn new_precommit(&self, height: Height, round: Round, block: NilOrVal<BlockId>, validator: Address) -> Vote {
+    fn new_precommit(
+        &self,
+        height: Height,
+        round: Round,
+        block: NilOrVal<BlockId>,
+        validator: Address,
+    ) -> Vote {
         Vote { height, round, kind: VoteType::Precommit, block, validator }
     }
 }

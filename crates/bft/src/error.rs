@@ -76,6 +76,9 @@ pub enum BftError {
     /// The engine has ended.
     #[error("the consensus engine has stopped; the first error in the log tells why; restart the node")]
     EngineStopped,
+    /// Peers cannot be reached any more.
+    #[error("the node's network has stopped; check that the listening address is free and that the log names no other cause, and restart the node")]
+    NetworkStopped,
     /// The only validator may not sign.
     #[error("the only validator may not sign at height {height}, because it has signed there before and its log of that is gone; restore the newest log, or start again with another key in the genesis")]
     NobodyToFollow {

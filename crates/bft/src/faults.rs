@@ -1,13 +1,6 @@
 //! Misbehaviour, for tests of those who behave.
 
-use myelin_chain::{ConsensusKey, ExecutedBlock, Hash};
-use sp_core::H256;
-
-use crate::{
-    parts::{Part, PART_BYTES},
-    worker::Worker,
-    ConsensusSecret,
-};
+use myelin_chain::{block::extrinsics_root, Block, Hash, MAX_BODY_BYTES};
 
 /// How a proposer misbehaves whenever it is its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,4 +11,27 @@ pub enum Fault {
     OversizedBlock,
     /// What it sends is not the block that it names.
     GarbageParts,
+}
+
+impl Fault {
+    /// Makes a block that others must find invalid; nothing when the block itself is not what is wrong.
+    pub(crate) fn tamper(self, block: &Block) -> Option<Block> {
+        let mut block = block.clone();
+        match self {
+            Self::WrongStateRoot => block.header.state_root = Hash::repeat_byte(0xbd),
+            Self::OversizedBlock => {
+                block.body.push(vec![0; MAX_BODY_BYTES]);
+                block.header.extrinsics_root = extrinsics_root(&block.body);
+            }
+            Self::GarbageParts => return None,
+        }
+        Some(block)
+    }
+
+    /// Makes bytes that are not the block.
+    pub(crate) fn spoil(self, encoded: &mut [u8]) {
+        if self == Self::GarbageParts {
+            encoded.iter_mut().for_each(|byte| *byte = !*byte);
+        }
+    }
 }

@@ -106,8 +106,8 @@ struct State {
     published: Option<Signed>,
     /// What was signed, which may be ahead of the file.
     signed: Option<Signed>,
-    /// Whether the engine's log holds what the file held when it was opened.
-    confirmed: bool,
+    /// What the file held when it was opened, until it is seen in the engine's log.
+    unconfirmed: Option<Signed>,
     refused: Option<Place>,
 }
 
@@ -118,16 +118,24 @@ impl SigningGuard {
     /// [`GuardError::Foreign`], [`GuardError::Damaged`] and [`GuardError::Disk`].
     pub fn open(path: &Path, chain: Hash, key: ConsensusKey) -> Result<Self, GuardError> {
         let disk = |source| GuardError::Disk { path: path.to_owned(), source };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(disk)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(disk)?;
         let mut bytes = Vec::new();
         (&mut file).take(4 * SLOT_BYTES as u64).read_to_end(&mut bytes).map_err(disk)?;
         if bytes.is_empty() {
             // The entry in the directory has to outlive a crash as well.
             path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all()).map_err(disk)?;
         }
-        let rows: Vec<_> =
-            bytes.chunks(SLOT_BYTES).zip(0..).filter_map(|(slot, index)| Some((read_slot(slot)?, index))).collect();
+        let rows: Vec<_> = bytes
+            .chunks(SLOT_BYTES)
+            .zip(0..)
+            .filter_map(|(slot, index)| Some((read_slot(slot)?, index)))
+            .collect();
         if rows.iter().any(|(row, _)| row.chain != chain || row.key != key) {
             return Err(GuardError::Foreign { path: path.to_owned() });
         }
@@ -141,7 +149,7 @@ impl SigningGuard {
             file,
             next_slot,
             signed: published.clone(),
-            confirmed: published.is_none(),
+            unconfirmed: published.clone(),
             published,
             refused: None,
         };
@@ -156,8 +164,10 @@ impl SigningGuard {
     /// Hears of an own message in the engine's log.
     pub fn confirm(&self, place: Place, value: Option<Hash>) {
         let mut state = self.state.lock();
-        let newest = state.published.as_ref().map(|signed| (signed.newest, signed.value(signed.newest.step)));
-        state.confirmed |= newest == Some((place, Some(value)));
+        let newest = |signed: &Signed| (signed.newest, signed.value(signed.newest.step));
+        if state.unconfirmed.as_ref().map(newest) == Some((place, Some(value))) {
+            state.unconfirmed = None;
+        }
     }
 
     /// Asks to sign.
@@ -166,8 +176,8 @@ impl SigningGuard {
     /// [`GuardError::Refused`].
     pub fn permit(&self, place: Place, value: Option<Hash>) -> Result<(), GuardError> {
         let mut state = self.state.lock();
-        let unconfirmed = !state.confirmed
-            && state.published.as_ref().is_some_and(|signed| place.height <= signed.newest.height);
+        let unconfirmed =
+            state.unconfirmed.as_ref().is_some_and(|signed| place.height <= signed.newest.height);
         match Signed::after(state.signed.as_ref(), place, value) {
             Some(signed) if !unconfirmed => {
                 state.signed = Some(signed);
@@ -325,8 +335,7 @@ mod tests {
     fn a_round_goes_forward_and_repeats_itself() {
         let home = Home::new();
         let guard = home.open();
-        for (step, value) in
-            [(Step::Proposal, block(1)), (Step::Prevote, block(1)), (Step::Precommit, None)]
+        for (step, value) in [(Step::Proposal, block(1)), (Step::Prevote, block(1)), (Step::Precommit, None)]
         {
             sign(&guard, place(5, 0, step), value).unwrap();
             sign(&guard, place(5, 0, step), value).unwrap();
@@ -378,7 +387,10 @@ mod tests {
         restored.confirm(place(5, 0, Step::Precommit), block(1));
         restored.permit(place(5, 1, Step::Prevote), None).unwrap();
         // Once past the height, the log is not needed.
-        home.open().permit(place(6, 0, Step::Prevote), None).unwrap();
+        let later = home.open();
+        for step in [Step::Proposal, Step::Prevote, Step::Precommit] {
+            sign(&later, place(6, 0, step), block(2)).unwrap();
+        }
     }
 
     #[test]

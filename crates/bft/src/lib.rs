@@ -17,8 +17,10 @@
 
 mod author;
 mod bft;
+#[doc(hidden)] // For the tests of the format.
 pub mod codec;
 mod config;
+#[doc(hidden)]
 pub mod context;
 mod error;
 pub mod evidence;

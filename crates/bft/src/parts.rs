@@ -23,7 +23,7 @@ pub const MAX_BLOCK_BYTES: usize = MAX_BODY_BYTES + (1 << 20);
 pub const MAX_PARTS: u16 = MAX_BLOCK_BYTES.div_ceil(PART_BYTES) as u16;
 /// Incomplete blocks held for one sender: one of this height and one of the next.
 const MAX_OPEN_PER_SENDER: usize = 2;
-/// Bytes of incomplete blocks held for all senders together.
+/// Bytes of incomplete blocks held for all senders together: room for the four who may send at a time.
 const MAX_OPEN_BYTES: usize = 8 * MAX_BLOCK_BYTES;
 
 /// Separates parts from whatever else a key may sign.
@@ -175,8 +175,12 @@ impl Assembler {
     }
 
     fn begin(&mut self, key: (ConsensusKey, u32, Hash), count: u16) {
-        let of_sender: Vec<_> =
-            self.open.iter().filter(|(other, _)| other.0 == key.0).map(|(key, open)| (open.started, *key)).collect();
+        let of_sender: Vec<_> = self
+            .open
+            .iter()
+            .filter(|(other, _)| other.0 == key.0)
+            .map(|(key, open)| (open.started, *key))
+            .collect();
         if of_sender.len() >= MAX_OPEN_PER_SENDER {
             if let Some((_, oldest)) = of_sender.into_iter().min() {
                 self.forget(&oldest);
@@ -202,8 +206,154 @@ pub(crate) fn decode_block(height: u32, hash: Hash, encoded: &[u8]) -> Result<Bl
     if block.hash() != hash {
         return Err(wrong(format!("its hash is {:?}", block.hash())));
     }
-    match block.number() == height {
+    if block.number() != height {
+        return Err(wrong(format!("its height is {}, not {height}", block.number())));
+    }
+    match block.has_own_body() {
         true => Ok(block),
-        false => Err(wrong(format!("its height is {}, not {height}", block.number()))),
+        false => Err(wrong("its body is another".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use myelin_chain::Header;
+
+    use super::*;
+
+    fn chain() -> Hash {
+        Hash::repeat_byte(1)
+    }
+
+    fn secret(seed: u8) -> ConsensusSecret {
+        ConsensusSecret::from_seed(&[seed; 32])
+    }
+
+    fn block(height: u32, body_bytes: usize) -> Block {
+        let header = Header {
+            parent_hash: Hash::zero(),
+            number: height,
+            state_root: Hash::repeat_byte(2),
+            extrinsics_root: Hash::zero(),
+            digest: Default::default(),
+        };
+        let body = vec![(0..body_bytes).map(|index| index as u8).collect()];
+        let extrinsics_root = myelin_chain::block::extrinsics_root(&body);
+        Block { header: Header { extrinsics_root, ..header }, body }
+    }
+
+    fn parts(seed: u8, block: &Block) -> Vec<Part> {
+        split(&chain(), &secret(seed), (block.number(), 0), block.hash(), &block.encode()).unwrap()
+    }
+
+    fn insert_all(assembler: &mut Assembler, parts: impl IntoIterator<Item = Part>) -> Option<Block> {
+        let mut whole = None;
+        for part in parts {
+            part.check(&chain()).unwrap();
+            whole = assembler.insert(part).unwrap().or(whole);
+        }
+        whole
+    }
+
+    #[test]
+    fn parts_make_the_block_in_any_order_and_number() {
+        for body_bytes in [0, 1000, PART_BYTES, 3 * PART_BYTES + 17] {
+            let block = block(5, body_bytes);
+            let parts = parts(1, &block);
+            let mut assembler = Assembler::default();
+            let twice = parts.iter().rev().flat_map(|part| [part.clone(), part.clone()]);
+            let twice: Vec<_> = twice.take(2 * parts.len() - 1).collect();
+            assert_eq!(insert_all(&mut assembler, twice), Some(block));
+            assert_eq!(assembler.bytes, 0);
+            assert!(assembler.open.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_block_beyond_the_limit_has_no_parts() {
+        let whole = vec![0; MAX_BLOCK_BYTES];
+        assert_eq!(
+            split(&chain(), &secret(1), (1, 0), Hash::zero(), &whole).unwrap().len(),
+            usize::from(MAX_PARTS)
+        );
+        let more = vec![0; usize::from(MAX_PARTS) * PART_BYTES + 1];
+        assert!(split(&chain(), &secret(1), (1, 0), Hash::zero(), &more).is_none());
+    }
+
+    #[test]
+    fn every_field_is_signed() {
+        let good = parts(1, &block(5, 10)).remove(0);
+        let refused = |change: fn(&mut Part)| {
+            let mut part = good.clone();
+            change(&mut part);
+            part.check(&chain()).unwrap_err()
+        };
+        for error in [
+            refused(|part| part.height += 1),
+            refused(|part| part.round += 1),
+            refused(|part| part.block = Hash::zero()),
+            refused(|part| part.sender = secret(2).public()),
+            refused(|part| part.bytes[0] ^= 1),
+            refused(|part| part.signature[0] ^= 1),
+        ] {
+            assert_eq!(error, PartError::Signature);
+        }
+        assert_eq!(good.check(&Hash::zero()), Err(PartError::Signature));
+        for error in [
+            refused(|part| part.index = 1),
+            refused(|part| part.count = 2),
+            refused(|part| part.count = MAX_PARTS + 1),
+            refused(|part| part.bytes = Vec::new()),
+            refused(|part| part.bytes = vec![0; PART_BYTES + 1]),
+        ] {
+            assert!(matches!(error, PartError::Bounds { .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_block_is_refused() {
+        let (block, other) = (block(5, 10), block(5, 11));
+        let mut assembler = Assembler::default();
+        let other_body = Block { body: other.body.clone(), ..block.clone() };
+        for (height, encoded) in
+            [(5, other.encode()), (6, block.encode()), (5, vec![9; 50]), (5, other_body.encode())]
+        {
+            let part = split(&chain(), &secret(1), (height, 0), block.hash(), &encoded).unwrap().remove(0);
+            let error = assembler.insert(part).unwrap_err();
+            assert!(matches!(error, PartError::NotTheBlock(..)), "{error}");
+        }
+        assert_eq!(assembler.bytes, 0);
+    }
+
+    #[test]
+    fn nobody_makes_others_hold_more_than_two_blocks() {
+        let mut assembler = Assembler::default();
+        for height in 1..10 {
+            let first = parts(1, &block(height, 2 * PART_BYTES)).remove(0);
+            assert_eq!(assembler.insert(first).unwrap(), None);
+        }
+        assert_eq!(assembler.open.len(), MAX_OPEN_PER_SENDER);
+        assert_eq!(assembler.bytes, MAX_OPEN_PER_SENDER * PART_BYTES);
+        // Another sender is not affected.
+        let whole = block(3, 2 * PART_BYTES);
+        assert_eq!(insert_all(&mut assembler, parts(2, &whole)), Some(whole));
+        assembler.forget_up_to(9);
+        assert_eq!((assembler.open.len(), assembler.bytes), (0, 0));
+    }
+
+    #[test]
+    fn all_together_have_a_limit() {
+        let mut assembler = Assembler::default();
+        let mut refused = 0;
+        for seed in 1..=20 {
+            let mut large = parts(seed, &block(1, MAX_BODY_BYTES));
+            large.truncate(large.len() - 1);
+            refused += large
+                .into_iter()
+                .filter(|part| assembler.insert(part.clone()) == Err(PartError::Full))
+                .count();
+        }
+        assert!(refused > 0);
+        assert!(assembler.bytes <= MAX_OPEN_BYTES);
     }
 }

@@ -77,7 +77,7 @@ mod tests {
         let set = set(&[40, 30, 20, 10]);
         let chosen = |height| (0..5).map(|round| index(&set, height, round)).collect::<Vec<_>>();
         assert_eq!(chosen(1), [1, 0, 2, 3, 1]);
-        assert_eq!(chosen(2), [0, 3, 1, 2, 0]);
+        assert_eq!(chosen(2), [0, 3, 2, 1, 0]);
         assert_eq!(chosen(3), [2, 1, 0, 3, 2]);
     }
 

@@ -11,8 +11,8 @@ use std::{
 use arc_malachitebft_app_channel::{
     app::{
         config::{
-            ChannelNames, ConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ProtocolNames, ValuePayload,
-            ValueSyncConfig,
+            ChannelNames, ConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ProtocolNames,
+            ValuePayload, ValueSyncConfig,
         },
         types::{codec::Codec, Keypair},
     },
@@ -22,7 +22,7 @@ use arc_malachitebft_app_channel::{
 use myelin_chain::{Application, Hash};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{interval, timeout, MissedTickBehavior},
+    time::{interval, sleep, timeout, Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -44,10 +44,16 @@ const JOB_CAPACITY: usize = 64;
 const REQUEST_CAPACITY: usize = 16;
 /// How often nodes tell each other their height, so how fast one that is behind notices.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// Blocks that a node which is behind asks for at once.
+const SYNC_BATCH_BLOCKS: usize = 20;
 /// How often peers are counted.
 const PEER_INTERVAL: Duration = Duration::from_secs(1);
+/// Counts without an answer after which the network is taken for dead.
+const MAX_UNANSWERED: u32 = 10;
 /// How long the engine may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is tried whether it has.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +74,15 @@ pub(crate) struct Session<'a> {
     pub status: &'a StatusView,
     /// Only follow until this height is committed.
     pub follow_until: Option<u32>,
+    /// Whether no other session has run in this process.
+    pub is_first: bool,
 }
 
 impl Session<'_> {
     /// Runs the engine until `shutdown` is cancelled or the session is over for another reason.
     pub async fn run(self, shutdown: &CancellationToken) -> Result<SessionEnd, BftError> {
         let halted = Arc::new(AtomicBool::new(false));
-        let (mut channels, engine) = self.start_engine(&halted).await?;
+        let (mut channels, engine) = self.start_engine_patiently(&halted).await?;
         let (jobs, worker) = self.start_worker(&channels, &halted)?;
         let end = carry(&mut channels, jobs, worker, self.status, shutdown).await;
         stop(engine).await;
@@ -92,6 +100,20 @@ impl Session<'_> {
     /// The guard, when this session signs.
     fn signing_guard(&self) -> Option<&Arc<SigningGuard>> {
         self.guard.filter(|_| self.follow_until.is_none())
+    }
+
+    /// The engine of the session before lets go of its log and its address a little after it has stopped.
+    async fn start_engine_patiently(
+        &self,
+        halted: &Arc<AtomicBool>,
+    ) -> Result<(Channels<Context>, EngineHandle), BftError> {
+        let deadline = Instant::now() + if self.is_first { Duration::ZERO } else { STOP_TIMEOUT };
+        loop {
+            match self.start_engine(halted).await {
+                Err(BftError::EngineStart(_)) if Instant::now() < deadline => sleep(RETRY_INTERVAL).await,
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn start_engine(
@@ -188,6 +210,8 @@ async fn carry(
 ) -> Result<Carried, BftError> {
     let mut count = interval(PEER_INTERVAL);
     count.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (answers, mut counted) = mpsc::channel(1);
+    let mut unanswered = 0;
     loop {
         tokio::select! {
             biased;
@@ -206,12 +230,27 @@ async fn carry(
                     return Ok(Carried::EngineStopped);
                 }
             },
-            _ = count.tick() => count_peers(channels, status),
+            Some(peers) = counted.recv() => {
+                unanswered = 0;
+                status.set_peers(peers);
+            }
+            _ = count.tick() => {
+                // A network task that has died, for example because the address is taken, tells nobody.
+                if unanswered >= MAX_UNANSWERED {
+                    drop(jobs);
+                    ended(worker.await)?;
+                    return Err(BftError::NetworkStopped);
+                }
+                unanswered += 1;
+                count_peers(channels, answers.clone());
+            }
         }
     }
 }
 
-fn ended(outcome: Result<Result<WorkerEnd, BftError>, oneshot::error::RecvError>) -> Result<Carried, BftError> {
+fn ended(
+    outcome: Result<Result<WorkerEnd, BftError>, oneshot::error::RecvError>,
+) -> Result<Carried, BftError> {
     match outcome.map_err(|_| BftError::Worker)?? {
         WorkerEnd::CaughtUp => Ok(Carried::CaughtUp),
         WorkerEnd::Idle => Ok(Carried::EngineStopped),
@@ -219,11 +258,12 @@ fn ended(outcome: Result<Result<WorkerEnd, BftError>, oneshot::error::RecvError>
 }
 
 /// Asks how many peers there are; the answer arrives in the background.
-fn count_peers(channels: &Channels<Context>, status: &StatusView) {
-    let (requests, status) = (channels.net_requests.clone(), status.clone());
+fn count_peers(channels: &Channels<Context>, answers: mpsc::Sender<usize>) {
+    let requests = channels.net_requests.clone();
     tokio::spawn(async move {
         if let Ok(Some(dump)) = NetworkRequest::dump_state(&requests).await {
-            status.set_peers(dump.peers.len());
+            // The session may be over.
+            let _ = answers.send(dump.peers.len()).await;
         }
     });
 }
@@ -238,7 +278,11 @@ async fn stop(engine: EngineHandle) {
     }
 }
 
-async fn identity(name: &str, keypair: Keypair, signer: Option<&Signer>) -> Result<NetworkIdentity, BftError> {
+async fn identity(
+    name: &str,
+    keypair: Keypair,
+    signer: Option<&Signer>,
+) -> Result<NetworkIdentity, BftError> {
     let Some(signer) = signer else { return Ok(NetworkIdentity::new(name.to_owned(), keypair, None)) };
     let key = signer.secret.public();
     let proof = signer
@@ -273,20 +317,29 @@ impl EngineConfig {
             channel_names: channels(chain),
             ..P2pConfig::default()
         };
-        let consensus =
-            ConsensusConfig { p2p, value_payload: ValuePayload::ProposalAndParts, ..ConsensusConfig::default() };
+        let consensus = ConsensusConfig {
+            p2p,
+            value_payload: ValuePayload::ProposalAndParts,
+            ..ConsensusConfig::default()
+        };
         let sync = ValueSyncConfig {
             status_update_interval: STATUS_INTERVAL,
             max_response_size: response,
+            batch_size: SYNC_BATCH_BLOCKS,
             ..ValueSyncConfig::default()
         };
         Ok(Self { name: config.name.clone(), consensus, sync })
     }
 }
 
+/// A part of the hash that is long enough to tell chains apart; the engine takes names of up to 64 bytes.
+fn short_name(chain: &Hash) -> String {
+    chain.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Nodes of another chain speak other protocols, so that they never exchange more than a greeting.
 fn protocols(chain: &Hash) -> ProtocolNames {
-    let name = |protocol: &str| format!("/myelin/{chain:?}/{protocol}/1");
+    let name = |protocol: &str| format!("/myelin/{}/{protocol}/1", short_name(chain));
     ProtocolNames {
         consensus: name("consensus"),
         discovery_kad: name("discovery/kademlia"),
@@ -297,7 +350,7 @@ fn protocols(chain: &Hash) -> ProtocolNames {
 }
 
 fn channels(chain: &Hash) -> ChannelNames {
-    let name = |channel: &str| format!("/myelin/{chain:?}/{channel}");
+    let name = |channel: &str| format!("/myelin/{}/{channel}", short_name(chain));
     ChannelNames {
         consensus: name("votes"),
         proposal_parts: name("parts"),

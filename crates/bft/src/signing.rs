@@ -39,6 +39,12 @@ impl ConsensusSecret {
         Self(ed25519::Pair::from_seed(seed))
     }
 
+    /// A new key, and the seed to keep it by.
+    pub fn generate() -> (Self, [u8; 32]) {
+        let (pair, seed) = ed25519::Pair::generate();
+        (Self(pair), seed)
+    }
+
     /// The public half.
     pub fn public(&self) -> ConsensusKey {
         self.0.public().0
@@ -175,7 +181,10 @@ impl arc_malachitebft_signing::Verifier<Context> for Verifier {
         verdict(false)
     }
 
-    async fn verify_validator_proof(&self, proof: &ValidatorProof<Context>) -> Result<VerificationResult, Error> {
+    async fn verify_validator_proof(
+        &self,
+        proof: &ValidatorProof<Context>,
+    ) -> Result<VerificationResult, Error> {
         let key = proof.decoded_public_key();
         verdict(key.is_ok_and(|key| verify_signature(&key.0, &proof.preimage(), &proof.signature)))
     }

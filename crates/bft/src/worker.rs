@@ -26,10 +26,11 @@ use arc_malachitebft_app_channel::{
     },
     AppMsg, NetworkMsg,
 };
+use arc_malachitebft_core_consensus::HIDDEN_LOCK_ROUND;
 use codec::{DecodeAll, Encode};
 use myelin_chain::{
-    executor::Budget, Application, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey, ExecutedBlock,
-    Hash, ProposalContext, Validity, ValidatorSet,
+    executor::Budget, Application, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey,
+    ExecutedBlock, Hash, ProposalContext, ValidatorSet, Validity,
 };
 use tokio::sync::mpsc;
 
@@ -49,8 +50,8 @@ use crate::{
     BftError, Step,
 };
 
-/// Rounds beyond the one in progress for which blocks are taken; the engine looks no further either.
-const MAX_ROUNDS_AHEAD: u32 = 10;
+/// Rounds beyond the one in progress for which blocks are taken.
+const MAX_ROUNDS_AHEAD: u32 = 1;
 /// Bytes of blocks in one answer to a node that catches up, besides the last one.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 /// Blocks in one answer.
@@ -307,8 +308,11 @@ impl Worker {
             }
         };
         #[cfg(feature = "faults")]
-        if let Some(fault) = self.setup.config.fault {
-            return Ok(Some(self.offer_faulty(fault, own, round, executed)));
+        if let Some(block) = self.setup.config.fault.and_then(|fault| fault.tamper(&executed.block)) {
+            let hash = block.hash();
+            self.blocks.insert(hash, block);
+            self.candidates.push(Candidate { round, sender: own, hash, is_valid: true });
+            return Ok(Some(hash));
         }
         let hash = executed.hash;
         self.keep_valid(round, own, executed)?;
@@ -316,7 +320,12 @@ impl Worker {
     }
 
     /// Remembers a valid block, on disk first.
-    fn keep_valid(&mut self, round: u32, sender: ConsensusKey, executed: ExecutedBlock) -> Result<(), BftError> {
+    fn keep_valid(
+        &mut self,
+        round: u32,
+        sender: ConsensusKey,
+        executed: ExecutedBlock,
+    ) -> Result<(), BftError> {
         let (hash, block) = (executed.hash, executed.block.clone());
         let undecided = Undecided { round, sender, block };
         // Who does not vote has nothing to keep promises about.
@@ -332,10 +341,18 @@ impl Worker {
     fn parts_of(&self, height: u32, round: u32, hash: Hash) -> Option<Vec<Part>> {
         let block = self.blocks.get(&hash).filter(|_| height == self.height())?;
         let secret = self.setup.config.key.as_ref()?;
-        let parts = split(&self.chain, secret, (height, round), hash, &block.encode());
+        let encoded = block.encode();
         #[cfg(feature = "faults")]
-        let parts = crate::faults::spoil(self.setup.config.fault, &self.chain, secret, parts);
-        parts
+        let encoded = self.spoiled(encoded);
+        split(&self.chain, secret, (height, round), hash, &encoded)
+    }
+
+    #[cfg(feature = "faults")]
+    fn spoiled(&self, mut encoded: Vec<u8>) -> Vec<u8> {
+        if let Some(fault) = self.setup.config.fault {
+            fault.spoil(&mut encoded);
+        }
+        encoded
     }
 
     fn send_parts(&mut self, parts: Vec<Part>) {
@@ -356,8 +373,8 @@ impl Worker {
             return Ok(None);
         }
         let (height, round, sender, hash) = (part.height, part.round, part.sender, part.block);
-        if let Some(known) = self.known(height, hash) {
-            let again = Candidate { round, sender, hash, is_valid: known };
+        if self.is_known_valid(height, hash) {
+            let again = Candidate { round, sender, hash, is_valid: true };
             return Ok((part.index == 0).then(|| self.proposed(&again)));
         }
         let assembled = part.check(&self.chain).and_then(|()| {
@@ -381,28 +398,43 @@ impl Worker {
     }
 
     /// Whether a part is of a block that matters, from somebody who may send it.
+    ///
+    /// Only the proposers of four rounds may: of this one and the next, in this height and in the next. So few blocks are
+    /// on their way at a time that there is always memory for those that matter.
     fn is_wanted(&self, part: &Part) -> bool {
         let reached = match part.height.checked_sub(self.height()) {
             Some(0) => self.round,
+            // Before this height is decided, only its own validators are known; they hardly ever change.
             Some(1) => 0,
             _ => return false,
         };
         let announced = self.announced.get(&(part.height, part.sender, part.round));
         part.round <= reached.saturating_add(MAX_ROUNDS_AHEAD)
-            && self.validators().get(&part.sender).is_some()
+            && self.may_send(part.height, &part.sender, part.round)
             && announced.is_none_or(|hash| *hash == part.block)
     }
 
-    /// Whether a block of this height was judged, and how.
-    fn known(&self, height: u32, hash: Hash) -> Option<bool> {
-        let known = self.candidates.iter().find(|known| known.hash == hash && height == self.height());
-        known.map(|known| known.is_valid)
+    /// Whether a validator may send a block for a round: its proposer, and in late rounds anybody, because the engine
+    /// then has blocks sent again by all who have them.
+    fn may_send(&self, height: u32, sender: &ConsensusKey, round: u32) -> bool {
+        match Round::new(round) >= HIDDEN_LOCK_ROUND {
+            true => self.validators().get(sender).is_some(),
+            false => proposer::select(self.validators(), height, round)
+                .is_some_and(|validator| validator.key == *sender),
+        }
+    }
+
+    /// Whether a block of this height was found valid. One that was not may become so: its time may come, or its author's
+    /// turn may prove to have been in a later round.
+    fn is_known_valid(&self, height: u32, hash: Hash) -> bool {
+        height == self.height() && self.candidates.iter().any(|known| known.hash == hash && known.is_valid)
     }
 
     fn judge_early(&mut self) -> Result<(), BftError> {
         let height = self.height();
         for Early { round, sender, block } in std::mem::take(&mut self.early) {
-            if block.number() == height && self.known(height, block.hash()).is_none() {
+            let is_wanted = block.number() == height && self.may_send(height, &sender, round);
+            if is_wanted && !self.is_known_valid(height, block.hash()) {
                 self.judge(round, sender, block)?;
             }
         }
@@ -413,8 +445,9 @@ impl Worker {
     fn judge(&mut self, round: u32, sender: ConsensusKey, block: Block) -> Result<Candidate, BftError> {
         let hash = block.hash();
         let latest_ms = self.now_ms().saturating_add(MAX_CLOCK_DRIFT_MS);
-        let turns = round.min(self.validators().members().len() as u32);
-        let proposers = (0..=turns).filter_map(|round| proposer::select(self.validators(), self.height(), round));
+        let turns = round.max(self.round).min(self.validators().members().len() as u32);
+        let proposers =
+            (0..=turns).filter_map(|round| proposer::select(self.validators(), self.height(), round));
         let verdict = match author::check(&block.header, proposers) {
             Ok(()) => self.execute(&block, Some(latest_ms))?,
             Err(reason) => Err(reason.to_string()),
@@ -459,10 +492,7 @@ impl Worker {
             return Ok(SyncedValueOutcome::PeerFault);
         };
         let hash = block.hash();
-        let is_valid = match self.known(height, hash) {
-            Some(is_valid) => is_valid,
-            None => self.judge_decided(round, proposer.0, &block)?,
-        };
+        let is_valid = self.is_known_valid(height, hash) || self.judge_decided(round, proposer.0, &block)?;
         let candidate = Candidate { round, sender: proposer.0, hash, is_valid };
         Ok(SyncedValueOutcome::Verdict(self.proposed(&candidate)))
     }
@@ -532,7 +562,7 @@ impl Worker {
         self.candidates.clear();
         self.blocks.clear();
         self.executed.clear();
-        self.assembler.forget_up_to(height - 1);
+        self.assembler.forget_up_to(height.saturating_sub(1));
         self.announced.retain(|(announced, ..), _| *announced >= height);
         Ok(())
     }
@@ -563,7 +593,9 @@ impl Worker {
         for committed in self.setup.application.decided(first.max(1)..=last)?.take(MAX_ANSWER_BLOCKS) {
             let CommittedBlock { block, certificate, hash } = committed?;
             let certificate = Certificate::from_bytes(&certificate).map_err(|source| {
-                BftError::Chain(myelin_chain::StoreError::Corrupt { detail: format!("{hash:?}: {source}") }.into())
+                BftError::Chain(
+                    myelin_chain::StoreError::Corrupt { detail: format!("{hash:?}: {source}") }.into(),
+                )
             })?;
             let block = block.encode();
             bytes = bytes.saturating_add(block.len()).saturating_add(certificate.encoded_size());
@@ -593,7 +625,8 @@ fn timeouts(params: &ChainParams) -> LinearTimeouts {
 }
 
 fn decode_any_block(encoded: &[u8]) -> Option<Block> {
-    (encoded.len() <= MAX_BLOCK_BYTES).then(|| Block::decode_all(&mut &encoded[..]).ok())?
+    let block = (encoded.len() <= MAX_BLOCK_BYTES).then(|| Block::decode_all(&mut &encoded[..]).ok())?;
+    block.filter(Block::has_own_body)
 }
 
 fn equivocations(height: u32, found: &MisbehaviorEvidence<Context>) -> Result<Vec<Equivocation>, BftError> {

@@ -23,7 +23,7 @@ async fn four_validators_agree_on_blocks_and_transfers() {
     let network = Network::new(250, &[10, 20, 30, 40]);
     let nodes = network.start_all();
     nodes[0].reach(2).await;
-    let receiver = account(99);
+    let receiver = account(9);
     let balance_key = myelin_chain::storage_keys::account(&receiver);
     for nonce in 0..10 {
         nodes[0].submit_transfer(Keyring::Alice, &receiver, 1_000_000, nonce);
@@ -43,4 +43,68 @@ async fn four_validators_agree_on_blocks_and_transfers() {
     for node in nodes {
         node.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_validator_is_not_missed_and_catches_up() {
+    let network = Network::new(250, &[10, 10, 10, 10]);
+    let mut nodes = network.start_all();
+    nodes[0].reach(3).await;
+    let stopped = nodes.remove(3);
+    let left_at = stopped.height();
+    stopped.stop().await;
+    nodes[0].reach(left_at + 20).await;
+    let again = network.start(3);
+    assert!(again.height() <= left_at + 1);
+    let target = nodes[0].height() + 5;
+    again.reach(target).await;
+    nodes[0].reach(target).await;
+    assert_agreement(&network, &[&nodes[0], &nodes[1], &nodes[2], &again], target.min(nodes[1].height()));
+    // It takes part again: without one of the others, its vote is needed.
+    nodes.remove(0).stop().await;
+    let height = again.height() + 5;
+    again.reach(height).await;
+    nodes[0].reach(height).await;
+    assert_agreement(&network, &[&again, &nodes[0]], height);
+    again.stop().await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_node_replays_the_chain_and_follows() {
+    let network = Network::new(250, &[1, 1, 1, 1]);
+    let nodes = network.start_all();
+    for nonce in 0..50 {
+        nodes[0].submit_transfer(Keyring::Alice, &account(9), 1_000_000, nonce);
+    }
+    nodes[0].reach(20).await;
+    let late = network.start_follower(7);
+    late.reach(nodes[0].height()).await;
+    late.until("following", || !late.status.get().is_syncing).await;
+    late.until("peers", || late.status.get().peers >= 1).await;
+    let height = late.height() + 5;
+    late.reach(height).await;
+    nodes[3].reach(height).await;
+    assert_agreement(&network, &[&nodes[3], &late], height);
+    late.stop().await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_without_validators_is_refused() {
+    let network = Network::new(250, &[]);
+    let error = network.start(0).failure().await.to_string();
+    assert!(error.contains("no validators"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_taken_address_is_an_error() {
+    let network = Network::new(100, &[1]);
+    let _taken = std::net::TcpListener::bind(network.addresses[0]).unwrap();
+    let error = network.start(0).failure().await.to_string();
+    assert!(error.contains("listening address"), "{error}");
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use codec::{Decode, DecodeLimit, Encode};
-use myelin_runtime::{authorship::ENGINE_ID, AccountId, Hash, Header, UncheckedExtrinsic};
+use myelin_runtime::{authorship::ENGINE_ID, AccountId, Hash, Header, UncheckedExtrinsic, VERSION};
 use myelin_store::BlockRecord;
 use sp_crypto_hashing::blake2_256;
+use sp_runtime::traits::{BlakeTwo256, Hash as _};
 
 use crate::ChainError;
 
@@ -31,6 +32,17 @@ impl Block {
     pub fn number(&self) -> u32 {
         self.header.number
     }
+
+    /// Whether the body is the one that the header commits to. The hash alone says nothing about the body, so whoever
+    /// gets a block from somebody checks this before blaming its author for what is wrong with it.
+    pub fn has_own_body(&self) -> bool {
+        extrinsics_root(&self.body) == self.header.extrinsics_root
+    }
+}
+
+/// What a header says about the body.
+pub fn extrinsics_root(body: &[Vec<u8>]) -> Hash {
+    BlakeTwo256::ordered_trie_root(body.to_vec(), VERSION.extrinsics_root_state_version())
 }
 
 /// A block that is final.

@@ -13,7 +13,10 @@ use myelin_chain::{
     Hash, History, InvalidBlock, ProposalContext, Rejection, Store, StoreConfig, StoreError, SubmitError,
     Transaction, Validity, Verdict,
 };
-use myelin_runtime::RuntimeCall;
+use myelin_runtime::{
+    presets::{self, ConsensusTiming},
+    RuntimeCall,
+};
 use sp_keyring::Sr25519Keyring as Keyring;
 use sp_runtime::generic::Era;
 use sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidityError};
@@ -69,6 +72,10 @@ fn a_proposed_block_is_valid_elsewhere_and_committing_it_moves_the_tip() {
     let Validity::Valid(validated) = validity else { panic!("{validity:?}") };
     let hash = block.hash();
     assert_eq!(validated.hash, hash);
+    assert!(block.has_own_body());
+    assert!(
+        !Block { body: vec![block.body[1].clone(), block.body[0].clone()], ..block.clone() }.has_own_body()
+    );
     assert_eq!(other.commit(*validated, b"certificate".to_vec()).unwrap(), CommitOutcome::Committed);
     assert_eq!((other.tip().hash, other.tip().time_ms, other.tip().number()), (hash, START_MS, 1));
     let stored = other.block(&hash).unwrap().unwrap();
@@ -334,6 +341,30 @@ fn decided_gives_final_blocks_in_order() {
     assert_eq!(decided(5..=100), hashes[4..]);
     assert_eq!(decided(7..=9), Vec::<Hash>::new());
     assert_eq!(chain.params(7).unwrap().slot_duration_ms, SLOT_MS);
+}
+
+#[test]
+fn a_genesis_names_those_who_order_blocks() {
+    let alone = chain().params(1).unwrap();
+    assert!(alone.validators.is_empty());
+    assert_eq!(alone.timing, ConsensusTiming::for_interval(SLOT_MS));
+    let mut genesis = development();
+    let validator = |byte: u8, power| presets::Validator {
+        key: [byte; 32].into(),
+        account: Keyring::Alice.to_account_id(),
+        power,
+    };
+    genesis.validators = vec![validator(1, 10), validator(2, 20)];
+    let timing = ConsensusTiming { propose_timeout_ms: 1, vote_timeout_ms: 2, timeout_step_ms: 3 };
+    genesis.timing = Some(timing);
+    let params = memory_chain_with(&genesis).params(1).unwrap();
+    let found: Vec<_> = params.validators.members().iter().map(|member| (member.key, member.power)).collect();
+    assert_eq!(found, [([2; 32], 20), ([1; 32], 10)]);
+    assert_eq!(params.timing, timing);
+    genesis.validators.push(validator(1, 5));
+    assert!(genesis.build_storage().unwrap_err().contains("listed twice"));
+    genesis.validators = vec![validator(1, 0)];
+    assert!(genesis.build_storage().unwrap_err().contains("no power"));
 }
 
 #[test]

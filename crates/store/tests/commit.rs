@@ -87,6 +87,19 @@ fn a_certificate_can_be_replaced() {
 }
 
 #[test]
+fn records_are_removed_and_written_together() {
+    let store = memory();
+    for key in [b"a", b"b", b"c"] {
+        store.put_record(key, b"old").unwrap();
+    }
+    let written = [(b"b".to_vec(), b"new".to_vec()), (b"d".to_vec(), b"new".to_vec())];
+    store.update_records(&[b"a".to_vec(), b"b".to_vec(), b"none".to_vec()], &written).unwrap();
+    let found = store.snapshot().unwrap().records(b"").unwrap();
+    let expected = [(b"b", b"new"), (b"c", b"old"), (b"d", b"new")];
+    assert_eq!(found, expected.map(|(key, value)| (key.to_vec(), value.to_vec())));
+}
+
+#[test]
 fn records_are_kept_by_key_and_prefix() {
     let store = memory();
     for (key, value) in [("vote/2", "b"), ("vote/1", "a"), ("wote", "c")] {

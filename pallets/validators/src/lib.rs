@@ -55,10 +55,15 @@ pub struct ConsensusTiming {
 }
 
 impl ConsensusTiming {
-    /// What suits a chain with this many milliseconds between blocks: a proposer that is gone costs about two seconds.
+    /// What suits a chain with this many milliseconds between blocks: a proposer that is gone costs about two seconds on a
+    /// fast one.
     pub fn for_interval(slot_duration_ms: u64) -> Self {
         let slot = u32::try_from(slot_duration_ms).unwrap_or(u32::MAX);
-        Self { propose_timeout_ms: slot.saturating_add(1000), vote_timeout_ms: 500, timeout_step_ms: 250 }
+        Self {
+            propose_timeout_ms: (slot / 2).saturating_add(750),
+            vote_timeout_ms: 400,
+            timeout_step_ms: 250,
+        }
     }
 }
 

@@ -34,10 +34,13 @@ pub fn log() {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
 }
 
+/// Validator, height, round and step: of two different messages with the same place, one is a lie.
+type Place = (ConsensusKey, u32, u32, Step);
+
 /// Sees every message of every node, and panics when a validator contradicts itself or two nodes decide differently.
 #[derive(Default)]
 pub struct Witness {
-    said: Mutex<HashMap<(ConsensusKey, u32, u32, Step), Option<Hash>>>,
+    said: Mutex<HashMap<Place, Option<Hash>>>,
     decided: Mutex<HashMap<u32, Hash>>,
     faults: Mutex<Vec<String>>,
 }
@@ -54,6 +57,15 @@ impl Witness {
     /// Everything that must never happen and did.
     pub fn faults(&self) -> Vec<String> {
         self.faults.lock().clone()
+    }
+
+    /// Waits for a message of this validator about this height or a later one.
+    pub async fn until_heard(&self, validator: ConsensusKey, height: u32) {
+        let started = Instant::now();
+        while !self.said.lock().keys().any(|place| place.0 == validator && place.1 >= height) {
+            assert!(started.elapsed() < PATIENCE, "waited for a message about height {height}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     pub fn messages(&self) -> usize {
@@ -135,22 +147,31 @@ impl Network {
 
     pub fn config(&self, index: u8, listen: SocketAddr) -> BftConfig {
         let peers = self.addresses.iter().filter(|address| **address != listen);
-        let mut config =
-            BftConfig::new(self.directory(index), listen).with_peers(peers.map(|address| (*address).into()).collect());
+        let mut config = BftConfig::new(self.directory(index), listen)
+            .with_peers(peers.map(|address| (*address).into()).collect());
         config.name = format!("node{index}");
         config.observer = Some(Arc::clone(&self.witness) as _);
         config
     }
 
+    fn address(&self, index: u8) -> SocketAddr {
+        self.addresses.get(usize::from(index)).copied().unwrap_or_else(free_address)
+    }
+
     /// Starts, or starts again, a validator.
     pub fn start(&self, index: u8) -> Node {
-        let config = self.config(index, self.addresses[usize::from(index)]).with_key(secret(index));
+        let config = self.config(index, self.address(index)).with_key(secret(index));
         self.run(index, (self.change)(index, config))
     }
 
     /// Starts a node that only follows.
     pub fn start_follower(&self, index: u8) -> Node {
         self.run(index, self.config(index, free_address()))
+    }
+
+    /// Starts a node that signs with the key of a validator.
+    pub fn start_with_key(&self, index: u8, key: u8) -> Node {
+        self.run(index, self.config(index, free_address()).with_key(secret(key)))
     }
 
     pub fn start_all(&self) -> Vec<Node> {
@@ -175,12 +196,18 @@ impl Node {
         let store = Store::open(&store).unwrap();
         let chain = Chain::open(store, Some(&genesis.build_storage().unwrap())).unwrap();
         let mempool =
-            Mempool::new(Arc::clone(&chain), MempoolLimits { workers: 1, ..MempoolLimits::default() }).unwrap();
+            Mempool::new(Arc::clone(&chain), MempoolLimits { workers: 1, ..MempoolLimits::default() })
+                .unwrap();
         let application = Application::new(chain, mempool);
         let bft = Bft::new(config);
         let status = bft.status();
         let shutdown = CancellationToken::new();
-        let running = tokio::spawn(Box::new(bft).run(application.clone(), shutdown.clone()));
+        let sequencer = Box::new(bft).run(application.clone(), shutdown.clone());
+        let running = tokio::spawn(async {
+            let outcome = sequencer.await;
+            tracing::warn!(?outcome, "the node has ended");
+            outcome
+        });
         Self { application, status, shutdown, running }
     }
 
@@ -200,19 +227,25 @@ impl Node {
     pub async fn until(&self, what: &str, condition: impl Fn() -> bool) {
         let started = Instant::now();
         while !condition() {
-            assert!(
-                started.elapsed() < PATIENCE,
-                "waited for {what} at height {}; the node has ended: {}",
-                self.height(),
-                self.running.is_finished()
-            );
+            let ended = self.running.is_finished();
+            assert!(!ended, "the node ended at height {}, before {what}", self.height());
+            assert!(started.elapsed() < PATIENCE, "waited for {what} at height {}", self.height());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.running.is_finished()
     }
 
     pub async fn stop(self) {
         self.shutdown.cancel();
         self.running.await.unwrap().unwrap();
+    }
+
+    /// Runs until the node fails.
+    pub async fn failure_at_any_time(self) -> SequencerError {
+        self.running.await.unwrap().unwrap_err()
     }
 
     /// Waits for the node to fail.
@@ -274,5 +307,6 @@ pub fn transfer(genesis: Hash, from: Keyring, to: &AccountId, value: u64, nonce:
     let payload = SignedPayload::from_raw(call.clone(), extension.clone(), implicit);
     let signature = payload.using_encoded(|bytes| pair.sign(bytes));
     let address = MultiAddress::Id(AccountId::from(pair.public()));
-    UncheckedExtrinsic::new_signed(call, address, MultiSignature::Sr25519(signature).into(), extension).encode()
+    UncheckedExtrinsic::new_signed(call, address, MultiSignature::Sr25519(signature).into(), extension)
+        .encode()
 }
