@@ -262,3 +262,25 @@ async fn many_submissions_at_once_all_get_in() {
     }
     assert!(myelin_chain::audit::conservation(&chain.tip_state().unwrap()).unwrap().holds());
 }
+
+#[tokio::test]
+async fn ready_transactions_are_listed_once_each_as_they_become_ready() {
+    let setting = setting();
+    let hashes = |after, count, bytes| {
+        let listed = setting.mempool.ready_after(after, count, bytes);
+        listed.into_iter().map(|(number, transaction)| (number, transaction.hash)).collect::<Vec<_>>()
+    };
+    let second = setting.mempool.submit(setting.transfer(1, 0)).await.unwrap();
+    assert_eq!(hashes(0, 9, usize::MAX), [], "it waits for the one before it");
+    let first = setting.mempool.submit(setting.transfer(0, 0)).await.unwrap();
+    assert_eq!(hashes(0, 9, usize::MAX), [(1, first), (2, second)]);
+    assert_eq!(hashes(0, 1, usize::MAX), [(1, first)]);
+    assert_eq!(hashes(0, 9, 1), [(1, first)], "one is returned whatever its size");
+    assert_eq!(hashes(2, 9, usize::MAX), []);
+    assert!(setting.mempool.remove(&first));
+    assert_eq!(hashes(0, 9, usize::MAX), [], "the second waits again");
+    setting.mempool.submit(setting.transfer(0, 0)).await.unwrap();
+    assert_eq!(hashes(2, 9, usize::MAX), [(3, first), (4, second)]);
+    commit_pool(&setting.chain, &setting.mempool);
+    assert_eq!(hashes(0, 9, usize::MAX), []);
+}

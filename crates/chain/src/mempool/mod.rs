@@ -11,6 +11,7 @@
 mod admission;
 mod bans;
 mod pool;
+mod ready_log;
 mod watch;
 mod workers;
 
@@ -29,6 +30,7 @@ use tokio::sync::{oneshot, watch as signal};
 use self::{
     admission::Checked,
     pool::{LaneKey, Pool, ReadyOrder, Refusal},
+    ready_log::ReadyLog,
     watch::Watchers,
     workers::Workers,
 };
@@ -193,6 +195,7 @@ pub(crate) struct Shared {
 struct State {
     pool: Pool,
     watchers: Watchers,
+    ready_log: ReadyLog,
     /// Height that the lanes' nonces belong to.
     number: u32,
 }
@@ -207,8 +210,12 @@ impl Mempool {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
         };
-        let state =
-            State { pool: Pool::new(limits), watchers: Watchers::default(), number: chain.tip().number() };
+        let state = State {
+            pool: Pool::new(limits),
+            watchers: Watchers::default(),
+            ready_log: ReadyLog::default(),
+            number: chain.tip().number(),
+        };
         let shared = Arc::new(Shared {
             chain: Arc::clone(&chain),
             limits,
@@ -283,7 +290,7 @@ impl Mempool {
     pub fn remove(&self, hash: &Hash) -> bool {
         let mut state = self.shared.state.lock();
         let changes = state.pool.remove(hash, TransactionStatus::Dropped);
-        state.watchers.tell(&changes);
+        self.shared.tell(&mut state, &changes);
         !changes.is_empty()
     }
 
@@ -296,6 +303,27 @@ impl Mempool {
     /// Changes whenever a transaction becomes ready.
     pub fn ready_signal(&self) -> signal::Receiver<u64> {
         self.shared.ready_signal.subscribe()
+    }
+
+    /// Up to `max_count` ready transactions, oldest first, of those that became ready after the one with number `after`;
+    /// each with its number. Numbers grow and are never used twice, and start at 1. The first one is returned whatever
+    /// its size, others only while all together have at most `max_bytes`.
+    pub fn ready_after(
+        &self,
+        after: u64,
+        max_count: usize,
+        max_bytes: usize,
+    ) -> Vec<(u64, Arc<Transaction>)> {
+        let state = self.shared.state.lock();
+        let mut bytes = 0_usize;
+        let found = state.ready_log.after(after, max_count).into_iter();
+        let found = found.filter_map(|(number, hash)| Some((number, state.pool.get(&hash)?)));
+        let fitting = found.take_while(|(_, transaction)| {
+            let first = bytes == 0;
+            bytes = bytes.saturating_add(transaction.bytes.len());
+            first || bytes <= max_bytes
+        });
+        fitting.collect()
     }
 
     fn hand_in(
@@ -388,6 +416,7 @@ impl Shared {
 
     fn tell(&self, state: &mut State, changes: &[(Hash, TransactionStatus)]) {
         state.watchers.tell(changes);
+        state.ready_log.hear(changes);
         if changes.iter().any(|(_, status)| *status == TransactionStatus::Ready) {
             self.ready_signal.send_modify(|count| *count = count.wrapping_add(1));
         }
