@@ -1,38 +1,9 @@
 //! What a node runs and what it may use.
 
 use myelin_chain::{Location, MempoolLimits, StoreConfig};
-use myelin_rpc::{ChainKind, RpcConfig};
-use myelin_runtime::presets::Genesis;
+use myelin_rpc::RpcConfig;
 
-/// Milliseconds between the blocks of a development chain.
-const DEVELOPMENT_SLOT_MS: u64 = 250;
-
-/// Which chain a node runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChainSpec {
-    /// How it is called.
-    pub name: String,
-    /// What kind of chain it is.
-    pub kind: ChainKind,
-    /// What it starts from.
-    pub genesis: Genesis,
-}
-
-impl ChainSpec {
-    /// The development chain, with a block every 250 ms.
-    pub fn development() -> Self {
-        Self::development_with_slot(DEVELOPMENT_SLOT_MS)
-    }
-
-    /// The development chain with another pace, which is part of its genesis.
-    pub fn development_with_slot(slot_duration_ms: u64) -> Self {
-        Self {
-            name: "Myelin Development".to_owned(),
-            kind: ChainKind::Development,
-            genesis: Genesis::development(slot_duration_ms),
-        }
-    }
-}
+use crate::ChainSpec;
 
 /// How a node runs.
 #[derive(Clone, Debug)]
