@@ -279,7 +279,7 @@ async fn ready_transactions_are_listed_once_each_as_they_become_ready() {
     assert_eq!(hashes(2, 9, usize::MAX), []);
     assert!(setting.mempool.remove(&first));
     assert_eq!(hashes(0, 9, usize::MAX), [], "the second waits again");
-    setting.mempool.submit(setting.transfer(0, 0)).await.unwrap();
+    let first = setting.mempool.submit(setting.transfer(0, 0)).await.unwrap();
     assert_eq!(hashes(2, 9, usize::MAX), [(3, first), (4, second)]);
     commit_pool(&setting.chain, &setting.mempool);
     assert_eq!(hashes(0, 9, usize::MAX), []);

@@ -35,6 +35,7 @@ impl NetworkFiles {
             bail!("{} already holds a network; choose another directory", directory.display());
         }
         let mut genesis = Genesis::development(duration::milliseconds(block_time));
+        genesis.sudo = None;
         for index in 0..validators {
             let base_path = base_path(directory, index);
             fs::create_dir_all(&base_path).with_context(|| format!("cannot make {}", base_path.display()))?;

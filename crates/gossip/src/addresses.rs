@@ -252,7 +252,7 @@ mod tests {
     fn a_persistent_peer_is_tried_for_ever_with_growing_pauses() {
         let start = Instant::now();
         let there = address("/ip4/127.0.0.1/tcp/5");
-        let mut book = AddressBook::new(&[there.clone()], Duration::from_secs(1), start);
+        let mut book = AddressBook::new(std::slice::from_ref(&there), Duration::from_secs(1), start);
         let mut now = start;
         for pause in [1, 2, 4, 8, 16, 30, 30] {
             assert_eq!(book.due_persistent(now, |_| false).len(), 1);

@@ -1,6 +1,6 @@
 //! A running gossip.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use libp2p::{Multiaddr, PeerId};
 use myelin_chain::Mempool;
@@ -90,7 +90,7 @@ impl GossipHandle {
     ///
     /// # Errors
     /// When a defect ended it.
-    pub fn join(self) -> impl Future<Output = Result<(), GossipError>> + Send {
-        async move { self.running.await.map_err(|error| GossipError::Panicked(error.to_string())) }
+    pub async fn join(self) -> Result<(), GossipError> {
+        self.running.await.map_err(|error| GossipError::Panicked(error.to_string()))
     }
 }

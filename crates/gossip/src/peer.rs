@@ -56,6 +56,14 @@ pub struct Allowance {
     faults: Meter,
 }
 
+/// Transactions for a peer.
+pub struct Batch {
+    /// The ready number to remember when the peer has received them.
+    pub number: u64,
+    /// They, with their hashes.
+    pub transactions: Vec<(Hash, Vec<u8>)>,
+}
+
 /// What a request was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -98,12 +106,8 @@ impl Peer {
         self.asked.is_none() && self.resume <= now
     }
 
-    /// The next transactions for it, with the ready number to remember when it has received them.
-    pub fn next_batch(
-        &mut self,
-        mempool: &Mempool,
-        limits: &GossipLimits,
-    ) -> Option<(u64, Vec<(Hash, Vec<u8>)>)> {
+    /// The next transactions for it.
+    pub fn next_batch(&mut self, mempool: &Mempool, limits: &GossipLimits) -> Option<Batch> {
         for _ in 0..MAX_LOOKS {
             let listed = mempool.ready_after(self.looked, limits.max_batch_count, limits.max_batch_bytes);
             self.looked = listed.last()?.0;
@@ -113,7 +117,7 @@ impl Peer {
                 .map(|(_, transaction)| (transaction.hash, Arc::unwrap_or_clone(transaction).bytes))
                 .collect();
             if !batch.is_empty() {
-                return Some((self.looked, batch));
+                return Some(Batch { number: self.looked, transactions: batch });
             }
         }
         None

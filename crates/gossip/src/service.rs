@@ -31,7 +31,7 @@ use crate::{
     counts::Counters,
     faults::Bans,
     network::{self, Behaviour, BehaviourEvent},
-    peer::{Allowance, Asked, Peer, MAX_FAILURES},
+    peer::{Allowance, Asked, Batch, Peer, MAX_FAILURES},
     seen::Seen,
     verdict::{judge, Conduct},
     wire::{Request, Response, Unreadable, MAX_ADDRESSES, MAX_ADDRESS_BYTES},
@@ -387,8 +387,10 @@ impl Service {
     fn offer(&mut self, id: &PeerId) {
         let now = Instant::now();
         let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.is_free(now)) else { return };
-        let Some((number, batch)) = peer.next_batch(&self.mempool, &self.limits) else { return };
-        let (hashes, transactions): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let Some(Batch { number, transactions }) = peer.next_batch(&self.mempool, &self.limits) else {
+            return;
+        };
+        let (hashes, transactions): (Vec<_>, Vec<_>) = transactions.into_iter().unzip();
         for hash in &hashes {
             self.seen.insert(*hash, now);
         }

@@ -1,64 +1,9 @@
 //! What a node runs and what it may use.
 
-use std::path::Path;
-
 use myelin_chain::{Location, MempoolLimits, StoreConfig};
-use myelin_rpc::{ChainKind, RpcConfig};
-use myelin_runtime::presets::Genesis;
-use serde::{Deserialize, Serialize};
+use myelin_rpc::RpcConfig;
 
-use crate::NodeError;
-
-/// Milliseconds between the blocks of a development chain.
-const DEVELOPMENT_SLOT_MS: u64 = 250;
-
-/// Which chain a node runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ChainSpec {
-    /// How it is called.
-    pub name: String,
-    /// What kind of chain it is.
-    pub kind: ChainKind,
-    /// What it starts from.
-    pub genesis: Genesis,
-}
-
-impl ChainSpec {
-    /// Reads a specification from a file.
-    ///
-    /// # Errors
-    /// The file cannot be read, or says something else.
-    pub fn load(path: &Path) -> Result<Self, NodeError> {
-        let bad = |reason: String| NodeError::Spec { path: path.to_owned(), reason };
-        let text = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
-        serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))
-    }
-
-    /// Writes the specification to a file.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), NodeError> {
-        let bad = |reason: String| NodeError::Spec { path: path.to_owned(), reason };
-        let text = serde_json::to_vec_pretty(self).map_err(|error| bad(error.to_string()))?;
-        std::fs::write(path, text).map_err(|error| bad(error.to_string()))
-    }
-
-    /// The development chain, with a block every 250 ms.
-    pub fn development() -> Self {
-        Self::development_with_slot(DEVELOPMENT_SLOT_MS)
-    }
-
-    /// The development chain with another pace, which is part of its genesis.
-    pub fn development_with_slot(slot_duration_ms: u64) -> Self {
-        Self {
-            name: "Myelin Development".to_owned(),
-            kind: ChainKind::Development,
-            genesis: Genesis::development(slot_duration_ms),
-        }
-    }
-}
+use crate::ChainSpec;
 
 /// How a node runs.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Why a node does not start, or does not run any more.
 
-use std::{io, path::PathBuf};
+use std::io;
 
 use myelin_chain::{ChainError, SequencerError, StoreError};
 use myelin_rpc::RpcStartError;
@@ -17,14 +17,6 @@ pub enum NodeError {
         /// The chain's name.
         chain: String,
         /// What is wrong.
-        reason: String,
-    },
-    /// A chain's specification cannot be used.
-    #[error("the chain specification {} cannot be used: {reason}; make one with `myelin init`", path.display())]
-    Spec {
-        /// The file.
-        path: PathBuf,
-        /// Why.
         reason: String,
     },
     /// The database cannot be opened, for example because another node uses it.

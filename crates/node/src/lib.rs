@@ -16,14 +16,18 @@
 //! [`NodeHandle`] is told to shut down or is dropped, or until something fails after which it cannot go on, such as a write
 //! to disk: [`NodeHandle::wait`] tells.
 
+mod chain_spec;
 mod config;
 mod error;
 mod handle;
 mod node;
+mod options;
 
-pub use config::{ChainSpec, NodeConfig};
+pub use chain_spec::{ChainSpec, ChainSpecError};
+pub use config::NodeConfig;
 pub use error::NodeError;
 pub use handle::NodeHandle;
 pub use myelin_chain::{History, LocalConfig, Location, SealMode};
 pub use myelin_rpc::{ChainKind, NetworkStatus, NetworkView, RpcConfig};
 pub use node::Node;
+pub use options::{HistoryOption, NodeOptions, NodeSettings, OptionsError};

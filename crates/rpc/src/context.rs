@@ -11,8 +11,7 @@ use crate::{
 };
 
 /// What kind of chain this is, for wallets that show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChainKind {
     /// For developing; may be reset at any time.
     Development,

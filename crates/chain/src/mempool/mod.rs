@@ -308,7 +308,12 @@ impl Mempool {
     /// Up to `max_count` ready transactions, oldest first, of those that became ready after the one with number `after`;
     /// each with its number. Numbers grow and are never used twice, and start at 1. The first one is returned whatever
     /// its size, others only while all together have at most `max_bytes`.
-    pub fn ready_after(&self, after: u64, max_count: usize, max_bytes: usize) -> Vec<(u64, Arc<Transaction>)> {
+    pub fn ready_after(
+        &self,
+        after: u64,
+        max_count: usize,
+        max_bytes: usize,
+    ) -> Vec<(u64, Arc<Transaction>)> {
         let state = self.shared.state.lock();
         let mut bytes = 0_usize;
         let found = state.ready_log.after(after, max_count).into_iter();

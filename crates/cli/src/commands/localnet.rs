@@ -47,8 +47,8 @@ struct ReadyNode {
     rpc: String,
     http: String,
     genesis: String,
-    listen: String,
-    gossip_listen: String,
+    p2p: String,
+    gossip: String,
 }
 
 impl fmt::Display for Ready {
@@ -57,9 +57,9 @@ impl fmt::Display for Ready {
         writeln!(f, "  chain    {}", self.chain.display())?;
         writeln!(f, "  genesis  {}", self.genesis)?;
         writeln!(f, "  logs     {}\n", self.logs.display())?;
-        let mut table = Table::new(["node", "rpc", "peers connect to", "for transactions to"]);
+        let mut table = Table::new(["node", "rpc", "for blocks", "for transactions"]);
         for (index, node) in self.nodes.iter().enumerate() {
-            table.row([index.to_string(), node.rpc.clone(), node.listen.clone(), node.gossip_listen.clone()]);
+            table.row([index.to_string(), node.rpc.clone(), node.p2p.clone(), node.gossip_listen.clone()]);
         }
         write!(f, "{table}\n\nCtrl-C ends all of them.")
     }

@@ -2,65 +2,33 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{bail, Context as _, Result};
 use clap::Args;
-use myelin_bft::{Bft, BftConfig, PeerAddress, StatusView};
+use myelin_bft::{Bft, BftConfig, StatusView};
 use myelin_gossip::{Gossip, GossipConfig, GossipHandle, Multiaddr, NodeKey};
-use myelin_node::{ChainSpec, History, Location, NetworkStatus, Node, NodeConfig, NodeHandle};
+use myelin_node::{
+    ChainSpec, Location, NetworkStatus, Node, NodeConfig, NodeHandle, NodeOptions, NodeSettings,
+};
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::{consensus_key, context::Context, network_files::KEY_FILE};
 
-const DEFAULT_RPC_PORT: u16 = 9944;
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 30333);
-const DEFAULT_GOSSIP_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 30334);
+/// Where a node listens that is not told where: its peers are those that it dials.
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// How often to look whether the node is behind.
 const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Options come from the command line, the environment, the file that --config names, and defaults, in this order.
 #[derive(Args)]
 pub struct NodeArguments {
-    /// The chain's specification.
-    #[arg(long, value_name = "FILE")]
-    chain: PathBuf,
-    /// Directory for database, keys and logs of consensus.
-    #[arg(long, value_name = "DIR")]
-    base_path: PathBuf,
-    /// Signs blocks and votes with the consensus key; without it the node only follows.
-    #[arg(long)]
-    validator: bool,
-    /// The consensus key's file, if it is not consensus.key in the base path.
-    #[arg(long, value_name = "FILE")]
-    consensus_key: Option<PathBuf>,
-    /// Port for HTTP and WebSocket; 0 takes any free one.
-    #[arg(long, default_value_t = DEFAULT_RPC_PORT, value_name = "PORT")]
-    rpc_port: u16,
-    /// Address to serve clients at.
-    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "IP")]
-    rpc_address: IpAddr,
-    /// Where other nodes connect for blocks and votes.
-    #[arg(long, default_value_t = DEFAULT_LISTEN, value_name = "IP:PORT")]
-    listen: SocketAddr,
-    /// Where other nodes connect for transactions.
-    #[arg(long, default_value_t = DEFAULT_GOSSIP_LISTEN, value_name = "IP:PORT")]
-    gossip_listen: SocketAddr,
-    /// A node to stay connected with for blocks and votes, as HOST:PORT or multiaddress; may be repeated.
-    #[arg(long = "peer", value_name = "ADDRESS")]
-    peers: Vec<PeerAddress>,
-    /// A node to stay connected with for transactions, in the same form; may be repeated.
-    #[arg(long = "gossip-peer", value_name = "ADDRESS")]
-    gossip_peers: Vec<PeerAddress>,
-    /// Finds further nodes through those that are known.
-    #[arg(long)]
-    discovery: bool,
-    /// Keeps the state of every block, not only of the last 256.
-    #[arg(long)]
-    archive: bool,
+    #[command(flatten)]
+    options: NodeOptions,
     /// Bytes that the database may take; the node ends when it needs more.
     #[arg(long, value_name = "BYTES")]
     max_database_bytes: Option<u64>,
@@ -76,97 +44,127 @@ struct Ready {
     rpc: String,
     http: String,
     genesis: String,
-    listen: String,
-    gossip_listen: String,
+    p2p: Option<String>,
+    gossip: Option<String>,
     validator: Option<String>,
 }
 
 impl std::fmt::Display for Ready {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let or_nowhere = |address: &Option<String>| address.clone().unwrap_or("nowhere, it only dials".into());
         writeln!(f, "Myelin node")?;
-        writeln!(f, "  rpc            {} and {}", self.rpc, self.http)?;
-        writeln!(f, "  genesis        {}", self.genesis)?;
-        writeln!(f, "  listens        {}", self.listen)?;
-        writeln!(f, "  gossip listens {}", self.gossip_listen)?;
-        write!(f, "  validator      {}", self.validator.as_deref().unwrap_or("no, it follows"))
+        writeln!(f, "  rpc        {} and {}", self.rpc, self.http)?;
+        writeln!(f, "  genesis    {}", self.genesis)?;
+        writeln!(f, "  p2p        {}", or_nowhere(&self.p2p))?;
+        writeln!(f, "  gossip     {}", or_nowhere(&self.gossip))?;
+        write!(f, "  validator  {}", self.validator.as_deref().unwrap_or("no, it follows"))
     }
 }
 
-impl NodeArguments {
-    fn bft_config(&self) -> Result<BftConfig> {
-        let mut config =
-            BftConfig::new(self.base_path.join("consensus"), self.listen).with_peers(self.peers.clone());
-        config.discovery = self.discovery;
-        if self.validator {
-            let default = || self.base_path.join(KEY_FILE);
-            config.key = Some(consensus_key::load(&self.consensus_key.clone().unwrap_or_else(default))?);
-        }
+/// Everything that a node is started from.
+struct Setup {
+    settings: NodeSettings,
+    base_path: PathBuf,
+    chain: ChainSpec,
+    bft: BftConfig,
+    max_database_bytes: Option<u64>,
+}
+
+impl Setup {
+    fn new(arguments: NodeArguments) -> Result<Self> {
+        let settings = arguments.options.resolve()?;
+        let base_path = settings.base_path.clone().context("where is the node to live? name a directory with --base-path")?;
+        let chain = settings.chain.as_deref().context("which chain? name its file with --chain; `myelin init` makes one")?;
+        let chain = ChainSpec::load(chain)?;
+        let mut bft = bft_config(&settings, &base_path)?;
         #[cfg(debug_assertions)]
-        if let Some(offset) = self.clock_offset {
-            let wall = config.clock;
-            config.clock = Arc::new(move || wall().saturating_add(crate::duration::milliseconds(offset)));
+        if let Some(offset) = arguments.clock_offset {
+            let wall = bft.clock;
+            bft.clock = Arc::new(move || wall().saturating_add(crate::duration::milliseconds(offset)));
         }
-        Ok(config)
+        Ok(Self { settings, base_path, chain, bft, max_database_bytes: arguments.max_database_bytes })
     }
 
-    fn node_config(&self) -> Result<NodeConfig> {
-        let spec = ChainSpec::load(&self.chain)?;
-        let mut config = NodeConfig::new(spec, Location::Directory(self.base_path.clone()));
+    fn validator(&self) -> Option<String> {
+        self.bft.key.as_ref().map(|key| format!("0x{}", hex::encode(key.public())))
+    }
+
+    fn node_config(&self) -> NodeConfig {
+        let location = Location::Directory(self.base_path.clone());
+        let mut config = NodeConfig::new(self.chain.clone(), location);
         config.store.max_bytes = self.max_database_bytes;
-        if self.archive {
-            config.store.history = History::Archive;
-        }
-        Ok(config)
+        config.store.history = self.settings.history;
+        config
     }
 
     fn gossip_config(&self, node: &NodeHandle, behind: watch::Receiver<bool>) -> Result<GossipConfig> {
         let key = NodeKey::load_or_create(&self.base_path.join("gossip.key"))?;
         let mut config = GossipConfig::new(node.chain().genesis_hash(), key);
-        config.listen = vec![multiaddress(&self.gossip_listen.into())?];
-        config.persistent_peers = self.gossip_peers.iter().map(multiaddress).collect::<Result<_>>()?;
+        config.listen = self.settings.gossip_listen.iter().cloned().collect();
+        config.persistent_peers.clone_from(&self.settings.gossip_peers);
         config.behind = Some(behind);
         Ok(config)
     }
+
+    fn ready(&self, node: &NodeHandle, gossip: &GossipHandle) -> Ready {
+        Ready {
+            rpc: node.ws_url(),
+            http: node.http_url(),
+            genesis: format!("{:?}", node.chain().genesis_hash()),
+            p2p: self.settings.p2p_listen.as_ref().map(ToString::to_string),
+            gossip: gossip.listen_addresses().first().map(ToString::to_string),
+            validator: self.validator(),
+        }
+    }
 }
 
-fn multiaddress(address: &PeerAddress) -> Result<Multiaddr> {
-    address.to_string().parse().with_context(|| format!("{address} is no address"))
+fn bft_config(settings: &NodeSettings, base_path: &Path) -> Result<BftConfig> {
+    let listen = settings.p2p_listen.as_ref().map_or(Ok(ANY_PORT), socket_address)?;
+    let peers = settings.p2p_peers.iter().map(|peer| peer.to_string().parse()).collect::<Result<_, _>>()?;
+    let config = BftConfig::new(base_path.join("consensus"), listen).with_peers(peers);
+    if settings.validator {
+        return Ok(config.with_key(consensus_key::load(&base_path.join(KEY_FILE))?));
+    }
+    Ok(config)
+}
+
+/// The address and port of `/ip4/ADDRESS/tcp/PORT` or `/ip6/ADDRESS/tcp/PORT`.
+fn socket_address(address: &Multiaddr) -> Result<SocketAddr> {
+    let text = address.to_string();
+    let parts: Vec<&str> = text.split('/').collect();
+    match parts.as_slice() {
+        ["", "ip4" | "ip6", ip, "tcp", port] => Ok(SocketAddr::new(ip.parse()?, port.parse()?)),
+        _ => bail!("cannot listen at {text}: write an address such as /ip4/0.0.0.0/tcp/30333"),
+    }
 }
 
 pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
-    let config = arguments.bft_config()?;
-    let validator = config.key.as_ref().map(|key| format!("0x{}", hex::encode(key.public())));
-    let bft = Bft::new(config);
-    let status = bft.status();
-    let view = status.clone();
-    let node = Node::new(arguments.node_config()?, Box::new(bft))
+    let setup = Setup::new(arguments)?;
+    let bft = Bft::new(setup.bft.clone());
+    let (status, view) = (bft.status(), bft.status());
+    let node = Node::new(setup.node_config(), Box::new(bft))
         .network(Arc::new(move || network_status(&view)))
-        .rpc_address(SocketAddr::new(arguments.rpc_address, arguments.rpc_port))
+        .rpc_address(setup.settings.rpc_address)
         .start()
         .await?;
-    let gossip = start_gossip(&arguments, &node, status).await;
-    let shutdown = node.shutdown_token();
-    let outcome = match gossip {
-        Ok(gossip) => {
-            let told = context.output.result(&ready(&arguments, &node, &gossip, validator));
-            let outcome = match told {
-                Ok(()) => tokio::select! {
-                    () = shutdown.cancelled() => Ok(()),
-                    signal = context.ending().asked() => signal,
-                },
-                Err(error) => Err(error),
-            };
-            shutdown.cancel();
-            outcome.and(gossip.join().await.map_err(Into::into))
-        }
-        Err(error) => {
-            shutdown.cancel();
-            Err(error)
-        }
-    };
+    let outcome = take_part(context, &setup, &node, status).await;
+    node.shutdown_token().cancel();
     // What the node failed from says more than what followed from it.
     node.wait().await?;
     outcome
+}
+
+/// Exchanges transactions and serves clients until the node ends or is asked to.
+async fn take_part(context: &Context, setup: &Setup, node: &NodeHandle, status: StatusView) -> Result<()> {
+    let shutdown = node.shutdown_token();
+    let gossip = start_gossip(setup, node, status).await?;
+    context.output.result(&setup.ready(node, &gossip))?;
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        signal = context.ending().asked() => signal?,
+    }
+    shutdown.cancel();
+    Ok(gossip.join().await?)
 }
 
 fn network_status(view: &StatusView) -> NetworkStatus {
@@ -178,11 +176,7 @@ fn network_status(view: &StatusView) -> NetworkStatus {
     }
 }
 
-async fn start_gossip(
-    arguments: &NodeArguments,
-    node: &NodeHandle,
-    status: StatusView,
-) -> Result<GossipHandle> {
+async fn start_gossip(setup: &Setup, node: &NodeHandle, status: StatusView) -> Result<GossipHandle> {
     let (sender, behind) = watch::channel(false);
     let shutdown = node.shutdown_token();
     tokio::spawn(async move {
@@ -190,22 +184,21 @@ async fn start_gossip(
             sender.send_replace(status.get().is_syncing);
         }
     });
-    let config = arguments.gossip_config(node, behind)?;
+    let config = setup.gossip_config(node, behind)?;
     Ok(Gossip::start(config, Arc::clone(node.mempool()), node.shutdown_token()).await?)
 }
 
-fn ready(
-    arguments: &NodeArguments,
-    node: &NodeHandle,
-    gossip: &GossipHandle,
-    validator: Option<String>,
-) -> Ready {
-    Ready {
-        rpc: node.ws_url(),
-        http: node.http_url(),
-        genesis: format!("{:?}", node.chain().genesis_hash()),
-        listen: arguments.listen.to_string(),
-        gossip_listen: gossip.listen_addresses().first().map(ToString::to_string).unwrap_or_default(),
-        validator,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_this_machine_can_be_listened_at() {
+        let address = |text: &str| socket_address(&text.parse().expect("a multiaddress"));
+        assert_eq!(address("/ip4/127.0.0.1/tcp/7").ok(), Some(SocketAddr::from(([127, 0, 0, 1], 7))));
+        assert!(address("/ip6/::1/tcp/7").is_ok());
+        for text in ["/dns4/node.example/tcp/7", "/ip4/127.0.0.1/udp/7", "/ip4/127.0.0.1"] {
+            assert!(address(text).is_err(), "{text}");
+        }
     }
 }

@@ -1,0 +1,341 @@
+//! What an operator can say about a node, and where.
+//!
+//! Each option can be given in four places. The first that has it counts:
+//!
+//! 1. the command line, such as `--rpc-port 9945`;
+//! 2. the environment, such as `MYELIN_RPC_PORT=9945`;
+//! 3. the file that `--config` or `MYELIN_CONFIG` names, such as `rpc-port = 9945`;
+//! 4. the default.
+//!
+//! Options do not add up: peers on the command line replace those in the file. Keys of the file are the long names of the
+//! flags. An unknown key is an error. Relative paths in the file start from its folder.
+
+use std::{
+    fmt, fs, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use clap::Args;
+use myelin_chain::History;
+use myelin_gossip::Multiaddr;
+use serde::{de, Deserialize, Deserializer};
+
+/// Bytes of an options file; more are not read.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+const DEFAULT_RPC_PORT: u16 = 9944;
+const DEFAULT_HISTORY: History = History::Blocks(256);
+
+/// What an operator said about a node, in one place or several; see the module.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct NodeOptions {
+    /// File with options that are given neither here nor in the environment.
+    #[arg(long, env = "MYELIN_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Directory for blocks, state and keys; one node at a time can use it.
+    #[arg(long, env = "MYELIN_BASE_PATH", value_name = "DIR")]
+    pub base_path: Option<PathBuf>,
+    /// File that says which chain to run.
+    #[arg(long, env = "MYELIN_CHAIN", value_name = "FILE")]
+    pub chain: Option<PathBuf>,
+    /// Address to serve clients on; this machine only unless given.
+    #[arg(long, env = "MYELIN_RPC_ADDRESS", value_name = "IP")]
+    pub rpc_address: Option<IpAddr>,
+    /// Port for HTTP and WebSocket [default: 9944]; 0 takes any free one.
+    #[arg(long, env = "MYELIN_RPC_PORT", value_name = "PORT")]
+    pub rpc_port: Option<u16>,
+    /// Address to agree on blocks at, such as /ip4/0.0.0.0/tcp/30333.
+    #[arg(long, env = "MYELIN_P2P_LISTEN", value_name = "MULTIADDR")]
+    pub p2p_listen: Option<Multiaddr>,
+    /// Peers to agree on blocks with, separated by commas.
+    #[arg(long, env = "MYELIN_P2P_PEERS", value_name = "MULTIADDR", value_delimiter = ',')]
+    pub p2p_peers: Option<Vec<Multiaddr>>,
+    /// Address to exchange transactions at, such as /ip4/0.0.0.0/tcp/30334.
+    #[arg(long, env = "MYELIN_GOSSIP_LISTEN", value_name = "MULTIADDR")]
+    pub gossip_listen: Option<Multiaddr>,
+    /// Peers to stay connected to for transactions, separated by commas.
+    #[arg(long, env = "MYELIN_GOSSIP_PEERS", value_name = "MULTIADDR", value_delimiter = ',')]
+    pub gossip_peers: Option<Vec<Multiaddr>>,
+    /// Address and port to serve /metrics and /health on; nowhere unless given.
+    #[arg(long, env = "MYELIN_METRICS_ADDRESS", value_name = "IP:PORT")]
+    pub metrics_address: Option<SocketAddr>,
+    /// For how many blocks state is kept [default: 256]; `archive` for all.
+    #[arg(long, env = "MYELIN_HISTORY", value_name = "BLOCKS")]
+    pub history: Option<HistoryOption>,
+    /// Takes part in deciding blocks, if the node's key is a validator's.
+    #[arg(long, env = "MYELIN_VALIDATOR", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub validator: Option<bool>,
+}
+
+/// For how many blocks state is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryOption(pub History);
+
+/// What is known about a node when every place was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// Directory for blocks, state and keys; nothing for memory.
+    pub base_path: Option<PathBuf>,
+    /// File that says which chain to run.
+    pub chain: Option<PathBuf>,
+    /// Where clients are served.
+    pub rpc_address: SocketAddr,
+    /// Where to agree on blocks; nothing for a node that only dials.
+    pub p2p_listen: Option<Multiaddr>,
+    /// With whom to agree on blocks.
+    pub p2p_peers: Vec<Multiaddr>,
+    /// Where to exchange transactions; nothing for a node that only dials.
+    pub gossip_listen: Option<Multiaddr>,
+    /// With whom to exchange transactions.
+    pub gossip_peers: Vec<Multiaddr>,
+    /// Where metrics and health are served; nothing for nowhere.
+    pub metrics_address: Option<SocketAddr>,
+    /// For how many blocks state is kept.
+    pub history: History,
+    /// Whether the node takes part in deciding blocks.
+    pub validator: bool,
+}
+
+/// Why an options file is not usable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// The file cannot be read.
+    #[error("the options file {path} cannot be read: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something in it is not an option, or not a value for it.
+    #[error("{path}, line {line}, key `{key}`: {reason}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1 on.
+        line: usize,
+        /// The key on it.
+        key: String,
+        /// What was expected and found.
+        reason: String,
+    },
+}
+
+impl NodeOptions {
+    /// The options of a file.
+    ///
+    /// # Errors
+    /// See [`OptionsError`].
+    pub fn load(path: &Path) -> Result<Self, OptionsError> {
+        let failed = |source| OptionsError::File { path: path.to_owned(), source };
+        let mut text = String::new();
+        let file = fs::File::open(path).map_err(failed)?;
+        io::Read::read_to_string(&mut io::Read::take(file, MAX_FILE_BYTES), &mut text).map_err(failed)?;
+        Ok(Self::parse(path, &text)?.relative_to(path.parent().unwrap_or(Path::new("."))))
+    }
+
+    /// These options, and those of `others` that are not among these.
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            config: self.config.or(others.config),
+            base_path: self.base_path.or(others.base_path),
+            chain: self.chain.or(others.chain),
+            rpc_address: self.rpc_address.or(others.rpc_address),
+            rpc_port: self.rpc_port.or(others.rpc_port),
+            p2p_listen: self.p2p_listen.or(others.p2p_listen),
+            p2p_peers: self.p2p_peers.or(others.p2p_peers),
+            gossip_listen: self.gossip_listen.or(others.gossip_listen),
+            gossip_peers: self.gossip_peers.or(others.gossip_peers),
+            metrics_address: self.metrics_address.or(others.metrics_address),
+            history: self.history.or(others.history),
+            validator: self.validator.or(others.validator),
+        }
+    }
+
+    /// These options, completed by the file that they name, if they name one, and by the defaults.
+    ///
+    /// # Errors
+    /// When the file is not usable.
+    pub fn resolve(self) -> Result<NodeSettings, OptionsError> {
+        let file = self.config.as_deref().map(Self::load).transpose()?;
+        Ok(self.or(file.unwrap_or_default()).into_settings())
+    }
+
+    fn into_settings(self) -> NodeSettings {
+        let address = self.rpc_address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        NodeSettings {
+            base_path: self.base_path,
+            chain: self.chain,
+            rpc_address: SocketAddr::new(address, self.rpc_port.unwrap_or(DEFAULT_RPC_PORT)),
+            p2p_listen: self.p2p_listen,
+            p2p_peers: self.p2p_peers.unwrap_or_default(),
+            gossip_listen: self.gossip_listen,
+            gossip_peers: self.gossip_peers.unwrap_or_default(),
+            metrics_address: self.metrics_address,
+            history: self.history.map_or(DEFAULT_HISTORY, |history| history.0),
+            validator: self.validator.unwrap_or(false),
+        }
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, OptionsError> {
+        toml::from_str(text).map_err(|error| {
+            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            OptionsError::Content {
+                path: path.to_owned(),
+                line,
+                key: key_at(text, line),
+                reason: error.message().to_owned(),
+            }
+        })
+    }
+
+    fn relative_to(mut self, folder: &Path) -> Self {
+        for path in [&mut self.base_path, &mut self.chain].into_iter().flatten() {
+            *path = folder.join(&path);
+        }
+        self
+    }
+}
+
+/// The key that a line belongs to: its own, or that of the value which goes on there.
+fn key_at(text: &str, line: usize) -> String {
+    let lines: Vec<&str> = text.lines().take(line).collect();
+    let last = lines.last().map_or("", |line| line.trim());
+    let key = lines.iter().rev().find_map(|line| line.split_once('=')).map(|(key, _)| key.trim());
+    key.unwrap_or(last).to_owned()
+}
+
+impl FromStr for HistoryOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("archive", _) => Ok(Self(History::Archive)),
+            (_, Ok(blocks)) if blocks > 0 => Ok(Self(History::Blocks(blocks))),
+            _ => Err(format!("`{text}` is neither `archive` nor a number of blocks from 1 on")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for HistoryOption {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = HistoryOption;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("\"archive\" or a number of blocks from 1 on")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<HistoryOption, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<HistoryOption, E> {
+                number.to_string().parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<NodeOptions, String> {
+        NodeOptions::parse(Path::new("myelin.toml"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_option_has_a_key() {
+        let text = r#"
+            base-path = "data"
+            chain = "/etc/spec.json"
+            rpc-address = "0.0.0.0"
+            rpc-port = 1
+            p2p-listen = "/ip4/0.0.0.0/tcp/2"
+            p2p-peers = ["/dns4/one/tcp/3"]
+            gossip-listen = "/ip4/0.0.0.0/tcp/4"
+            gossip-peers = [
+                "/ip4/1.2.3.4/tcp/5",
+                "/ip4/1.2.3.4/tcp/6",
+            ]
+            metrics-address = "127.0.0.1:7"
+            history = "archive"
+            validator = true
+        "#;
+        let settings = parse(text).unwrap().relative_to(Path::new("/srv")).into_settings();
+        let expected = NodeSettings {
+            base_path: Some("/srv/data".into()),
+            chain: Some("/etc/spec.json".into()),
+            rpc_address: "0.0.0.0:1".parse().unwrap(),
+            p2p_listen: Some("/ip4/0.0.0.0/tcp/2".parse().unwrap()),
+            p2p_peers: vec!["/dns4/one/tcp/3".parse().unwrap()],
+            gossip_listen: Some("/ip4/0.0.0.0/tcp/4".parse().unwrap()),
+            gossip_peers: vec!["/ip4/1.2.3.4/tcp/5".parse().unwrap(), "/ip4/1.2.3.4/tcp/6".parse().unwrap()],
+            metrics_address: Some("127.0.0.1:7".parse().unwrap()),
+            history: History::Archive,
+            validator: true,
+        };
+        assert_eq!(settings, expected);
+    }
+
+    #[test]
+    fn mistakes_are_found_at_their_place() {
+        let cases = [
+            ("rpc-port = 1\nrpc_port = 2\n", 2, "rpc_port", "unknown field"),
+            ("\n\nrpc-port = 99999", 3, "rpc-port", "invalid value"),
+            ("rpc-port = \"x\"", 1, "rpc-port", "invalid type"),
+            ("rpc-address = \"here\"", 1, "rpc-address", "invalid IP address"),
+            ("gossip-peers = [\n  \"/ip4/1.2.3.4\",\n  \"nowhere\",\n]", 3, "gossip-peers", "multiaddr"),
+            ("history = 0", 1, "history", "from 1 on"),
+            ("history = true", 1, "history", "expected \"archive\" or a number of blocks"),
+            ("validator = \"yes\"", 1, "validator", "expected a boolean"),
+            ("rpc-port = 1\nrpc-port = 2", 2, "rpc-port", "duplicate key"),
+            ("rpc-port 1", 1, "rpc-port 1", "expected"),
+            ("config = \"other.toml\"", 1, "config", "unknown field"),
+            ("[validator]", 1, "[validator]", "expected a boolean"),
+        ];
+        for (text, line, key, reason) in cases {
+            let error = parse(text).unwrap_err();
+            assert!(
+                error.starts_with(&format!("myelin.toml, line {line}, key `{key}`: ")),
+                "{text}: {error}"
+            );
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_first_place_counts_option_by_option() {
+        let first =
+            parse("rpc-port = 1\ngossip-peers = [\"/ip4/1.1.1.1/tcp/1\"]\nvalidator = false").unwrap();
+        let second =
+            parse("rpc-port = 2\nhistory = 9\ngossip-peers = [\"/ip4/2.2.2.2/tcp/2\"]\nvalidator = true")
+                .unwrap();
+        let settings = first.or(second).into_settings();
+        assert_eq!(settings.rpc_address.port(), 1);
+        assert_eq!(settings.gossip_peers, ["/ip4/1.1.1.1/tcp/1".parse::<Multiaddr>().unwrap()]);
+        assert_eq!(settings.history, History::Blocks(9));
+        assert!(!settings.validator, "that it is off is said, too");
+    }
+
+    #[test]
+    fn nothing_said_means_a_private_node() {
+        let settings = NodeOptions::default().resolve().unwrap();
+        assert_eq!(settings.rpc_address, "127.0.0.1:9944".parse().unwrap());
+        assert_eq!(settings.history, History::Blocks(256));
+        assert_eq!(
+            (settings.metrics_address, settings.gossip_listen, settings.validator),
+            (None, None, false)
+        );
+    }
+}
