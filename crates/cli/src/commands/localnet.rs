@@ -59,7 +59,7 @@ impl fmt::Display for Ready {
         writeln!(f, "  logs     {}\n", self.logs.display())?;
         let mut table = Table::new(["node", "rpc", "for blocks", "for transactions"]);
         for (index, node) in self.nodes.iter().enumerate() {
-            table.row([index.to_string(), node.rpc.clone(), node.p2p.clone(), node.gossip_listen.clone()]);
+            table.row([index.to_string(), node.rpc.clone(), node.p2p.clone(), node.gossip.clone()]);
         }
         write!(f, "{table}\n\nCtrl-C ends all of them.")
     }
@@ -131,6 +131,11 @@ async fn run_nodes(
     processes.watch().await
 }
 
+fn multiaddress(address: SocketAddr) -> String {
+    let kind = if address.is_ipv4() { "ip4" } else { "ip6" };
+    format!("/{kind}/{}/tcp/{}", address.ip(), address.port())
+}
+
 fn nth_port(first: u16, index: u16) -> Result<u16> {
     match first {
         0 => Ok(0),
@@ -148,11 +153,11 @@ fn node_arguments(files: &NetworkFiles, addresses: &[Addresses], index: u16, rpc
     arguments.extend(option("--rpc-port", rpc_port.to_string()));
     for (other, Addresses { consensus, gossip }) in addresses.iter().enumerate() {
         let (to_consensus, to_gossip) = match other == usize::from(index) {
-            true => ("--listen", "--gossip-listen"),
-            false => ("--peer", "--gossip-peer"),
+            true => ("--p2p-listen", "--gossip-listen"),
+            false => ("--p2p-peers", "--gossip-peers"),
         };
-        arguments.extend(option(to_consensus, consensus.to_string()));
-        arguments.extend(option(to_gossip, gossip.to_string()));
+        arguments.extend(option(to_consensus, multiaddress(*consensus)));
+        arguments.extend(option(to_gossip, multiaddress(*gossip)));
     }
     arguments
 }

@@ -51,7 +51,8 @@ struct Ready {
 
 impl std::fmt::Display for Ready {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let or_nowhere = |address: &Option<String>| address.clone().unwrap_or("nowhere, it only dials".into());
+        let or_nowhere =
+            |address: &Option<String>| address.clone().unwrap_or("nowhere, it only dials".into());
         writeln!(f, "Myelin node")?;
         writeln!(f, "  rpc        {} and {}", self.rpc, self.http)?;
         writeln!(f, "  genesis    {}", self.genesis)?;
@@ -73,8 +74,14 @@ struct Setup {
 impl Setup {
     fn new(arguments: NodeArguments) -> Result<Self> {
         let settings = arguments.options.resolve()?;
-        let base_path = settings.base_path.clone().context("where is the node to live? name a directory with --base-path")?;
-        let chain = settings.chain.as_deref().context("which chain? name its file with --chain; `myelin init` makes one")?;
+        let base_path = settings
+            .base_path
+            .clone()
+            .context("where is the node to live? name a directory with --base-path")?;
+        let chain = settings
+            .chain
+            .as_deref()
+            .context("which chain? name its file with --chain; `myelin init` makes one")?;
         let chain = ChainSpec::load(chain)?;
         let mut bft = bft_config(&settings, &base_path)?;
         #[cfg(debug_assertions)]

@@ -43,7 +43,7 @@ fn four_validators_order_one_chain_and_a_fifth_node_follows() {
 fn one_validator_is_a_network_too() {
     let network = Network::start(1, BLOCK_TIME);
     network.wait_for_blocks(5);
-    let follower = network.start_follower("follower", &["--archive"]);
+    let follower = network.start_follower("follower", &["--history", "archive"]);
     wait_until("the follower catches up", || follower.height() >= 5);
     assert_eq!(follower.block(3), network.node(0).block(3));
 }

@@ -54,10 +54,6 @@ impl Load {
         *self.urls.lock().expect("no sender panicked") = urls;
     }
 
-    pub fn acknowledged(&self) -> Vec<Acknowledged> {
-        self.acknowledged.lock().expect("no sender panicked").clone()
-    }
-
     /// Ends the load and says what was acknowledged.
     pub fn stop(self) -> Vec<Acknowledged> {
         self.stop.store(true, Ordering::Relaxed);

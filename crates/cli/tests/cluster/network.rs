@@ -53,6 +53,10 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("an address")
 }
 
+fn multiaddress(address: SocketAddr) -> String {
+    format!("/ip4/{}/tcp/{}", address.ip(), address.port())
+}
+
 /// The way from one node to another.
 struct Link {
     from: usize,
@@ -115,11 +119,11 @@ impl Network {
         let base_path = self.base_path(index);
         let Ports { consensus, gossip } = self.ports[index];
         let mut arguments = self.common_arguments(&base_path);
-        arguments.extend(["--validator".into(), "--listen".into(), consensus.to_string()]);
-        arguments.extend(["--gossip-listen".into(), gossip.to_string()]);
+        arguments.extend(["--validator".into(), "--p2p-listen".into(), multiaddress(consensus)]);
+        arguments.extend(["--gossip-listen".into(), multiaddress(gossip)]);
         for link in self.links.iter().filter(|link| link.from == index) {
-            arguments.extend(["--peer".into(), link.consensus.address().to_string()]);
-            arguments.extend(["--gossip-peer".into(), link.gossip.address().to_string()]);
+            arguments.extend(["--p2p-peers".into(), multiaddress(link.consensus.address())]);
+            arguments.extend(["--gossip-peers".into(), multiaddress(link.gossip.address())]);
         }
         arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
         self.nodes[index] = Some(Node::start(&format!("node-{index}"), self.logs(), arguments, change));
@@ -129,10 +133,9 @@ impl Network {
     pub fn start_follower(&self, name: &str, further: &[&str]) -> Node {
         let base_path = self.directory.path().join(name);
         let mut arguments = self.common_arguments(&base_path);
-        arguments.extend(["--listen", "127.0.0.1:0", "--gossip-listen", "127.0.0.1:0"].map(String::from));
         for ports in self.ports.iter().take(2) {
-            arguments.extend(["--peer".into(), ports.consensus.to_string()]);
-            arguments.extend(["--gossip-peer".into(), ports.gossip.to_string()]);
+            arguments.extend(["--p2p-peers".into(), multiaddress(ports.consensus)]);
+            arguments.extend(["--gossip-peers".into(), multiaddress(ports.gossip)]);
         }
         arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
         Node::start(name, self.logs(), arguments, |_| {})
@@ -161,10 +164,6 @@ impl Network {
 
     pub fn logs(&self) -> &Path {
         self.directory.path()
-    }
-
-    pub fn len(&self) -> usize {
-        self.nodes.len()
     }
 
     pub fn node(&self, index: usize) -> &Node {
