@@ -22,7 +22,7 @@ use myelin_runtime::{
 };
 use myelin_store::{contain_panics, NodeChanges};
 use sp_core::storage::StateVersion;
-use sp_externalities::Extensions;
+use sp_externalities::{set_and_run_with_externalities, Extensions};
 use sp_inherents::InherentData;
 use sp_runtime::{
     traits::BlakeTwo256,
@@ -35,7 +35,9 @@ use sp_trie::PrefixedMemoryDB;
 use crate::{
     block::{decode_extrinsic, Block, Transaction},
     node_reader::Backend,
-    storage_keys, CallError, ChainError, InvalidBlock,
+    storage_keys,
+    timed::Timed,
+    CallError, ChainError, InvalidBlock,
 };
 
 /// How many transactions in a row may turn out not to fit before a proposal stops looking for smaller ones.
@@ -169,6 +171,15 @@ impl From<ChainError> for ExecutionError {
     }
 }
 
+/// What a runtime call gets besides the state.
+#[derive(Default)]
+pub(crate) struct CallOptions {
+    /// Signatures that need no verification.
+    pub signatures: Option<Arc<dyn SignatureCache>>,
+    /// The call is stopped at its first access to the state after this time.
+    pub max_time: Option<Duration>,
+}
+
 /// Runs one runtime function on `state`; its writes go to `overlay`.
 ///
 /// # Errors
@@ -177,29 +188,32 @@ impl From<ChainError> for ExecutionError {
 pub(crate) fn call_runtime(
     state: &Backend,
     overlay: &mut OverlayedChanges<BlakeTwo256>,
-    signatures: Option<Arc<dyn SignatureCache>>,
+    options: CallOptions,
     method: &str,
     arguments: &[u8],
 ) -> Result<Vec<u8>, CallError> {
+    let CallOptions { signatures, max_time } = options;
     let mut extensions = Extensions::default();
     if let Some(signatures) = signatures {
         extensions.register(VerifiedSignatures(signatures));
     }
-    let entered = overlay.enter_runtime().map_err(|_| "the runtime called itself".to_owned());
-    let outcome = entered.and_then(|()| {
-        let mut ext = Ext::new(overlay, state, Some(&mut extensions));
-        let outcome = contain_panics(|| {
-            sp_externalities::set_and_run_with_externalities(&mut ext, || api::dispatch(method, arguments))
-        });
-        overlay.exit_runtime().map_err(|_| "the runtime was left twice".to_owned())?;
-        outcome
-    });
+    overlay.enter_runtime().map_err(|_| CallError::Panicked("the runtime called itself".to_owned()))?;
+    let mut ext = Ext::new(overlay, state, Some(&mut extensions));
+    let mut timed = Timed::new(&mut ext, max_time);
+    let outcome =
+        contain_panics(|| set_and_run_with_externalities(&mut timed, || api::dispatch(method, arguments)));
+    let late = timed.is_exceeded();
+    let left = overlay.exit_runtime();
     // A panic because of a failed read is the database's fault, not the runtime's.
     state.backend_storage().take_failure()?;
-    match outcome {
-        Err(panic) => Err(CallError::Panicked(panic)),
-        Ok(None) => Err(CallError::UnknownMethod(method.to_owned())),
-        Ok(Some(bytes)) => Ok(bytes),
+    left.map_err(|_| CallError::Panicked("the runtime was left twice".to_owned()))?;
+    match (outcome, max_time) {
+        (_, Some(limit)) if late => {
+            Err(CallError::DeadlineExceeded(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)))
+        }
+        (Err(panic), _) => Err(CallError::Panicked(panic)),
+        (Ok(None), _) => Err(CallError::UnknownMethod(method.to_owned())),
+        (Ok(Some(bytes)), _) => Ok(bytes),
     }
 }
 
@@ -262,7 +276,8 @@ struct Execution<'a> {
 
 impl Execution<'_> {
     fn call(&mut self, method: &str, arguments: &[u8]) -> Result<Vec<u8>, CallError> {
-        call_runtime(self.state, &mut self.overlay, Some(Arc::clone(&self.signatures)), method, arguments)
+        let options = CallOptions { signatures: Some(Arc::clone(&self.signatures)), max_time: None };
+        call_runtime(self.state, &mut self.overlay, options, method, arguments)
     }
 
     /// A call that fails only when the node or the whole block is at fault.
@@ -374,7 +389,7 @@ impl Execution<'_> {
         let changes = self.overlay.drain_storage_changes(self.state, StateVersion::V1).map_err(|error| {
             ChainError::damaged(format_args!("the state changes cannot be computed: {error}"))
         })?;
-        self.state.backend_storage().take_failure().map_err(read_failure)?;
+        self.state.backend_storage().take_failure().map_err(ChainError::from)?;
         if changes.transaction_storage_root != header.state_root {
             return Err(ChainError::damaged("the state changes do not give the header's state root").into());
         }
@@ -385,13 +400,6 @@ impl Execution<'_> {
             pooled: self.pooled,
             changes: node_changes(changes.transaction),
         })
-    }
-}
-
-fn read_failure(error: CallError) -> ExecutionError {
-    match error {
-        CallError::Store(error) => ChainError::from(error).into(),
-        source => ChainError::Runtime { method: "storage root", source }.into(),
     }
 }
 

@@ -23,6 +23,7 @@ pub mod storage_keys;
 mod chain;
 mod node_reader;
 mod signatures;
+mod timed;
 
 pub use block::{Block, CommittedBlock, Transaction};
 pub use chain::{Chain, ChainEvent, ChainObserver, ChainParams, CommitOutcome, Tip};

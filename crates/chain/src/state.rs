@@ -10,7 +10,7 @@ use sp_state_machine::{Backend as _, IterArgs, OverlayedChanges};
 use sp_trie::cache::SharedTrieCache;
 
 use crate::{
-    executor::{call_runtime, with_ample_stack},
+    executor::{call_runtime, with_ample_stack, CallOptions},
     node_reader::{backend, Backend, NodeReader},
     CallError, ChainError,
 };
@@ -21,8 +21,8 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 /// What a runtime call from outside may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
-    /// The call is stopped at its first read of state after this time. Work that reads nothing is not interrupted, so
-    /// callers allow only functions that are known to end.
+    /// The call is stopped at its first access to the state after this time. Work that accesses nothing is not
+    /// interrupted, so callers allow only functions that are known to end.
     pub max_time: Duration,
     /// Largest answer in bytes.
     pub max_result_bytes: usize,
@@ -147,9 +147,10 @@ impl StateView {
     /// # Errors
     /// See [`CallError`].
     pub fn call(&self, method: &str, arguments: &[u8], limits: CallLimits) -> Result<Vec<u8>, CallError> {
-        let reader = NodeReader::new(Arc::clone(&self.snapshot)).with_time_limit(limits.max_time);
+        let reader = NodeReader::new(Arc::clone(&self.snapshot));
         let state = backend(reader, self.header.state_root, self.cache.local_cache_untrusted());
-        let call = || call_runtime(&state, &mut OverlayedChanges::default(), None, method, arguments);
+        let options = CallOptions { max_time: Some(limits.max_time), ..CallOptions::default() };
+        let call = || call_runtime(&state, &mut OverlayedChanges::default(), options, method, arguments);
         let answer = with_ample_stack(call)?;
         if answer.len() > limits.max_result_bytes {
             return Err(CallError::ResultTooLarge { found: answer.len(), limit: limits.max_result_bytes });
@@ -162,10 +163,7 @@ impl StateView {
     }
 
     fn read<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Result<T, ChainError> {
-        self.backend.backend_storage().take_failure().map_err(|failure| match failure {
-            CallError::Store(error) => error.into(),
-            other => ChainError::damaged(other),
-        })?;
+        self.backend.backend_storage().take_failure()?;
         result.map_err(|error| ChainError::damaged(format_args!("the state of {:?}: {error}", self.hash)))
     }
 }

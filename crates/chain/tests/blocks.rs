@@ -326,6 +326,23 @@ fn runtime_calls_answer_and_fail_as_values() {
 }
 
 #[test]
+fn a_call_that_reads_only_what_is_cached_ends_in_time() {
+    let chain = chain();
+    let view = chain.tip_state().unwrap();
+    let ask = |count: usize, max_time| {
+        let coldkeys = vec![Keyring::Alice.to_account_id(); count].encode();
+        let limits = CallLimits { max_time, ..CallLimits::default() };
+        view.call("StakeInfoRuntimeApi_get_stake_info_for_coldkeys", &coldkeys, limits)
+    };
+    // Whatever one account needs is in memory after this.
+    ask(1, Duration::from_secs(60)).unwrap();
+    let started = std::time::Instant::now();
+    let late = ask(65_000, Duration::from_millis(100));
+    assert!(matches!(late, Err(CallError::DeadlineExceeded(100))), "{:?}", late.map(|answer| answer.len()));
+    assert!(started.elapsed() < Duration::from_secs(30), "took {:?}", started.elapsed());
+}
+
+#[test]
 fn decided_gives_final_blocks_in_order() {
     let chain = chain();
     let hashes: Vec<_> = (0..6).map(|_| commit_empty(&chain)).collect();
