@@ -20,6 +20,7 @@ use sp_trie::{
 use tokio::sync::broadcast;
 
 use crate::{
+    audit::{audit, must_hold},
     block::{decode_header, Block, CommittedBlock},
     executor::{
         execute, node_changes, Candidates, Content, ExecutedBlock, ExecutionError, ProposalContext, Validity,
@@ -101,6 +102,8 @@ pub struct Chain {
     genesis_hash: Hash,
     cache: Arc<SharedTrieCache<BlakeTwo256>>,
     signatures: Arc<VerifiedSet>,
+    /// Whether every block has its books checked.
+    audited: bool,
     /// The newest durable block, which is what everyone sees.
     tip: RwLock<Arc<Tip>>,
     /// The newest committed block, which may not be on disk yet. Its lock is the writer lock.
@@ -131,6 +134,22 @@ impl Chain {
     /// [`StoreError::WrongGenesis`] when the store holds another chain, [`StoreError::Empty`] when it holds none and
     /// `genesis` is not given, and when the tip or its state is damaged.
     pub fn open(store: Store, genesis: Option<&Storage>) -> Result<Arc<Self>, ChainError> {
+        Self::open_as(store, genesis, false)
+    }
+
+    /// Like [`open`](Self::open), for a chain that never has a tip after which money is not conserved: every block is
+    /// audited when it is executed, every state that is opened, imported or gone back to as well. That costs time in
+    /// proportion to the number of accounts and stakes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`ChainError::NotConserved`], here and wherever a block is executed.
+    pub fn open_audited(store: Store, genesis: Option<&Storage>) -> Result<Arc<Self>, ChainError> {
+        let chain = Self::open_as(store, genesis, true)?;
+        chain.audit_tip()?;
+        Ok(chain)
+    }
+
+    fn open_as(store: Store, genesis: Option<&Storage>, audited: bool) -> Result<Arc<Self>, ChainError> {
         if let Some(genesis) = genesis {
             ensure_genesis(&store, genesis)?;
         }
@@ -143,6 +162,7 @@ impl Chain {
             genesis_hash,
             cache,
             signatures: Arc::new(VerifiedSet::new(VERIFIED_SIGNATURES)),
+            audited,
             tip: RwLock::new(Arc::clone(&tip)),
             head: Mutex::new(Head { tip, unwritten: Unwritten::default() }),
             events: broadcast::channel(EVENT_CAPACITY).0,
@@ -412,7 +432,15 @@ impl Chain {
         self.each_observer(|observer| observer.reverted(&tip));
         // Nobody listening is fine.
         let _ = self.events.send(ChainEvent::Reverted(tip));
-        Ok(())
+        self.audit_tip()
+    }
+
+    fn audit_tip(&self) -> Result<(), ChainError> {
+        if !self.audited {
+            return Ok(());
+        }
+        let state = self.tip_state()?;
+        must_hold(state.number(), state.hash(), audit(&state)?)
     }
 
     fn check(
@@ -442,7 +470,7 @@ impl Chain {
         let snapshot = Arc::new(self.store.snapshot().map_err(ChainError::from)?);
         let reader = NodeReader::new(snapshot).with_unwritten(unwritten);
         let state = backend(reader, parent.header.state_root, self.cache.local_cache_trusted());
-        execute(&state, &parent.header, Arc::clone(&self.signatures) as _, content)
+        execute(&state, &parent.header, Arc::clone(&self.signatures) as _, self.audited, content)
     }
 
     fn head(&self) -> Arc<Tip> {

@@ -33,6 +33,7 @@ use sp_state_machine::{Ext, OverlayedChanges};
 use sp_trie::PrefixedMemoryDB;
 
 use crate::{
+    audit::{must_hold, AUDIT},
     block::{decode_extrinsic, Block, Transaction},
     node_reader::Backend,
     storage_keys,
@@ -227,24 +228,27 @@ pub(crate) fn with_ample_stack<T>(operation: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(STACK_BYTES / 2, STACK_BYTES, operation)
 }
 
-/// Executes a block on `state`, which is the state after `parent`.
+/// Executes a block on `state`, which is the state after `parent`. With `audited`, the block is refused as the node's own
+/// failure when money is not conserved after it.
 pub(crate) fn execute(
     state: &Backend,
     parent: &Header,
     signatures: Arc<dyn SignatureCache>,
+    audited: bool,
     content: Content<'_>,
 ) -> Result<ExecutedBlock, ExecutionError> {
-    with_ample_stack(|| execute_here(state, parent, signatures, content))
+    with_ample_stack(|| execute_here(state, parent, signatures, audited, content))
 }
 
 fn execute_here(
     state: &Backend,
     parent: &Header,
     signatures: Arc<dyn SignatureCache>,
+    audited: bool,
     content: Content<'_>,
 ) -> Result<ExecutedBlock, ExecutionError> {
-    let mut execution =
-        Execution { state, overlay: OverlayedChanges::default(), signatures, body: Vec::new(), pooled: 0 };
+    let overlay = OverlayedChanges::default();
+    let mut execution = Execution { state, overlay, signatures, audited, body: Vec::new(), pooled: 0 };
     match content {
         Content::Offered { context, candidates } => {
             execution.initialize(parent, digest_of(context))?;
@@ -270,6 +274,7 @@ struct Execution<'a> {
     state: &'a Backend,
     overlay: OverlayedChanges<BlakeTwo256>,
     signatures: Arc<dyn SignatureCache>,
+    audited: bool,
     body: Vec<Vec<u8>>,
     pooled: usize,
 }
@@ -382,9 +387,21 @@ impl Execution<'_> {
         value.and_then(|mut bytes| u64::decode(&mut bytes).ok()).unwrap_or_default()
     }
 
+    /// Checks the state that the block leaves behind, before anything of it is written.
+    fn audit(&mut self, header: &Header) -> Result<(), ExecutionError> {
+        self.overlay.start_transaction();
+        let answer = self.step(AUDIT, &[]);
+        close_transaction(&mut self.overlay, false)
+            .map_err(|text| ExecutionError::Block(InvalidBlock::Execution(text)))?;
+        Ok(must_hold(header.number, header.hash(), decode_answer(AUDIT, &answer?)?)?)
+    }
+
     fn finish(mut self) -> Result<ExecutedBlock, ExecutionError> {
         let header = self.step("BlockBuilder_finalize_block", &[])?;
         let header: Header = decode_answer("BlockBuilder_finalize_block", &header)?;
+        if self.audited {
+            self.audit(&header)?;
+        }
         let time_ms = self.time_ms();
         let changes = self.overlay.drain_storage_changes(self.state, StateVersion::V1).map_err(|error| {
             ChainError::damaged(format_args!("the state changes cannot be computed: {error}"))

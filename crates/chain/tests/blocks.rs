@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use codec::{Decode, Encode};
 use common::*;
 use myelin_chain::{
-    audit::conservation,
+    audit::audit,
     executor::{Budget, NoCandidates},
     storage_keys, Block, CallError, CallLimits, Candidates, Chain, ChainError, ChainEvent, CommitOutcome,
     Hash, History, InvalidBlock, ProposalContext, Rejection, Store, StoreConfig, StoreError, SubmitError,
@@ -79,7 +79,7 @@ fn a_proposed_block_is_valid_elsewhere_and_committing_it_moves_the_tip() {
     let transfer = Transaction::new(block.body[1].clone());
     assert_eq!(other.find_extrinsic(&transfer.hash).unwrap(), Some((1, 1)));
     assert_eq!(stored.index_of(&transfer.hash), Some(1));
-    assert!(conservation(&other.tip_state().unwrap()).unwrap().holds());
+    assert!(audit(&other.tip_state().unwrap()).unwrap().holds());
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn the_author_is_named_in_the_header_and_paid() {
     assert_eq!(executed.block.header.digest.logs, [myelin_runtime::authorship::author_digest(&author)]);
     chain.commit(executed, Vec::new()).unwrap();
     assert!(free_balance(&chain, &author) > before + 1_000);
-    assert!(conservation(&chain.tip_state().unwrap()).unwrap().holds());
+    assert!(audit(&chain.tip_state().unwrap()).unwrap().holds());
 }
 
 fn free_balance(chain: &Chain, account: &myelin_chain::AccountId) -> u64 {
@@ -405,6 +405,34 @@ fn a_database_of_another_chain_is_refused() {
     assert!(Chain::open(Store::open(&config).unwrap(), None).is_ok());
     let empty = Chain::open(Store::open(&StoreConfig::memory()).unwrap(), None).err().unwrap();
     assert!(matches!(empty, ChainError::Store(StoreError::Empty)), "{empty}");
+}
+
+#[test]
+fn an_audited_chain_has_no_block_that_makes_money_from_nothing() {
+    let audited = chain();
+    let (waiting, transaction) = (mempool(&audited), counterfeit(&audited));
+    waiting.submit_here(transaction.clone()).unwrap();
+    let error = audited.propose(&context(next_time_ms(&audited)), &mut waiting.best()).unwrap_err();
+    assert!(error.is_fatal());
+    let text = error.to_string();
+    let ChainError::NotConserved { number: 1, hash, books } = error else { panic!("{text}") };
+    let (held, issued) = (books.accounts_rao, u128::from(books.market.ledger_issuance_rao));
+    assert_eq!(issued, held + 1);
+    for part in ["after block 1,", &format!("{hash:?}"), &format!("{held} rao"), &format!("issued {issued}")]
+    {
+        assert!(text.contains(part), "{text} does not name {part}");
+    }
+
+    // Who does not look makes the same block.
+    let careless = Chain::open(Store::open(&StoreConfig::memory()).unwrap(), Some(&genesis())).unwrap();
+    let waiting = mempool(&careless);
+    waiting.submit_here(transaction).unwrap();
+    assert_eq!(commit_pool(&careless, &waiting), hash);
+    let block = careless.block(&hash).unwrap().unwrap().block;
+    assert!(matches!(audited.validate(&block, None), Err(ChainError::NotConserved { number: 1, .. })));
+    assert_eq!(audited.tip().number(), 0, "nothing was committed");
+    let imported = audited.import(&careless.export().unwrap());
+    assert!(matches!(imported, Err(ChainError::NotConserved { number: 1, .. })), "{imported:?}");
 }
 
 #[test]

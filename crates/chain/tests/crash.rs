@@ -15,7 +15,7 @@ use std::{
 };
 
 use common::*;
-use myelin_chain::{audit::conservation, Budget, History, ProposalContext, StoreConfig};
+use myelin_chain::{audit::audit, Budget, History, ProposalContext, StoreConfig};
 use sp_keyring::Sr25519Keyring as Keyring;
 
 const DIRECTORY: &str = "MYELIN_CRASH_DIRECTORY";
@@ -72,7 +72,7 @@ fn no_committed_block_is_lost_when_the_node_is_killed() {
         committed += told.len();
         let view = chain.tip_state().unwrap();
         view.verify().unwrap();
-        assert!(conservation(&view).unwrap().holds());
+        assert!(audit(&view).unwrap().holds());
         check_history(&chain);
     }
     assert!(committed as u64 >= iterations, "the child hardly got anywhere: {committed} blocks");

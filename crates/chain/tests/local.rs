@@ -12,7 +12,7 @@ use std::{
 
 use common::*;
 use myelin_chain::{
-    audit::conservation, Application, Chain, ChainError, ChainEvent, History, Local, LocalConfig, LocalError,
+    audit::audit, Application, Chain, ChainError, ChainEvent, History, Local, LocalConfig, LocalError,
     LocalHandle, Mempool, SealMode, Sequencer, SequencerError, SnapshotId, StoreConfig, StoreError,
     TransactionStatus,
 };
@@ -171,7 +171,7 @@ async fn mining_includes_what_waits() {
     );
     assert_eq!(node.chain.find_extrinsic(&hash).unwrap(), Some((1, 6)));
     assert_eq!(node.mempool.next_nonce(&Keyring::Alice.to_account_id()).unwrap(), 6);
-    assert!(conservation(&node.chain.tip_state().unwrap()).unwrap().holds());
+    assert!(audit(&node.chain.tip_state().unwrap()).unwrap().holds());
     node.stop().await.unwrap();
 }
 
@@ -241,7 +241,7 @@ async fn a_snapshot_is_gone_back_to_from_far_beyond_the_window() {
     }
     let view = node.chain.tip_state().unwrap();
     view.verify().unwrap();
-    assert!(conservation(&view).unwrap().holds());
+    assert!(audit(&view).unwrap().holds());
     // The same transfer applies again, and history goes on.
     node.mempool.submit(node.transfer(0)).await.unwrap();
     assert_eq!(node.handle.mine(20).await.unwrap().number(), noted.number() + 20);
@@ -311,6 +311,21 @@ async fn a_failed_write_stops_sealing_and_is_the_nodes_error() {
     let chain = open(&StoreConfig::directory(directory.path()));
     assert!(chain.tip().number() >= tip.number(), "everything that was told is there");
     chain.tip_state().unwrap().verify().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_from_nothing_stops_sealing_and_is_the_nodes_error() {
+    let node = Node::start(SealMode::Manual);
+    node.handle.mine(2).await.unwrap();
+    node.mempool.submit(counterfeit(&node.chain)).await.unwrap();
+    let refused = node.handle.mine(1).await;
+    assert!(
+        matches!(refused, Err(LocalError::Chain(ChainError::NotConserved { number: 3, .. }))),
+        "{refused:?}"
+    );
+    assert_eq!(node.number(), 2);
+    let error = timeout(SOON, node.running).await.unwrap().unwrap().unwrap_err();
+    assert!(error.to_string().contains("not conserved after block 3"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

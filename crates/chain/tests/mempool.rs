@@ -260,5 +260,5 @@ async fn many_submissions_at_once_all_get_in() {
     while mempool.status().ready > 0 {
         commit_pool(&chain, &mempool);
     }
-    assert!(myelin_chain::audit::conservation(&chain.tip_state().unwrap()).unwrap().holds());
+    assert!(myelin_chain::audit::audit(&chain.tip_state().unwrap()).unwrap().holds());
 }
