@@ -73,7 +73,7 @@ pub struct ChainParams {
 /// What happened to the tip.
 #[derive(Clone, Debug)]
 pub enum ChainEvent {
-    /// It moved to this block, which is final.
+    /// It moved to this block, which is final, or over it to one that is told of next.
     Committed(Arc<CommittedBlock>),
     /// The owner of a development chain took it back.
     Reverted(Arc<Tip>),
@@ -81,7 +81,7 @@ pub enum ChainEvent {
 
 /// Hears of every change of the tip, in order, before anyone else does.
 pub trait ChainObserver: Send + Sync {
-    /// `block` is the new tip.
+    /// `block` is final. Blocks that become final together are told of one by one, when the last of them is the tip.
     fn committed(&self, block: &Arc<CommittedBlock>);
     /// The tip went back to `tip`.
     fn reverted(&self, tip: &Tip);
@@ -104,12 +104,20 @@ pub struct Chain {
     signatures: Arc<VerifiedSet>,
     /// Whether every block has its books checked.
     audited: bool,
-    /// The newest durable block, which is what everyone sees.
-    tip: RwLock<Arc<Tip>>,
+    /// What everyone sees.
+    visible: RwLock<Visible>,
     /// The newest committed block, which may not be on disk yet. Its lock is the writer lock.
     head: Mutex<Head>,
     events: broadcast::Sender<ChainEvent>,
     observers: RwLock<Vec<Weak<dyn ChainObserver>>>,
+}
+
+/// The newest durable block and the database as it is after it, which only change together: a tip whose state the
+/// database has not yet, or not any more, would look like damage.
+#[derive(Clone)]
+struct Visible {
+    tip: Arc<Tip>,
+    snapshot: Arc<Snapshot>,
 }
 
 struct Head {
@@ -117,10 +125,17 @@ struct Head {
     unwritten: Unwritten,
 }
 
+/// What a block is executed on.
+struct Base {
+    parent: Arc<Tip>,
+    unwritten: Arc<NodeMap>,
+    snapshot: Arc<Snapshot>,
+}
+
 /// Committed blocks that are not on disk yet, so that nobody has heard of them.
 #[derive(Default)]
 struct Unwritten {
-    blocks: Vec<(Arc<Tip>, Arc<CommittedBlock>)>,
+    blocks: Vec<Arc<CommittedBlock>>,
     records: Vec<(BlockRecord, NodeChanges)>,
     /// The state nodes among them, for executing the next block.
     nodes: Arc<NodeMap>,
@@ -163,7 +178,7 @@ impl Chain {
             cache,
             signatures: Arc::new(VerifiedSet::new(VERIFIED_SIGNATURES)),
             audited,
-            tip: RwLock::new(Arc::clone(&tip)),
+            visible: RwLock::new(Visible { tip: Arc::clone(&tip), snapshot }),
             head: Mutex::new(Head { tip, unwritten: Unwritten::default() }),
             events: broadcast::channel(EVENT_CAPACITY).0,
             observers: RwLock::default(),
@@ -172,7 +187,7 @@ impl Chain {
 
     /// The newest final block.
     pub fn tip(&self) -> Arc<Tip> {
-        Arc::clone(&self.tip.read())
+        Arc::clone(&self.visible.read().tip)
     }
 
     /// Hash of block 0.
@@ -190,8 +205,8 @@ impl Chain {
     /// # Errors
     /// When the database is damaged, as for every reader here.
     pub fn header(&self, hash: &Hash) -> Result<Option<Header>, ChainError> {
-        let snapshot = self.store.snapshot()?;
-        let Some(number) = self.visible_number(&snapshot, hash)? else { return Ok(None) };
+        let snapshot = self.snapshot();
+        let Some(number) = snapshot.number_of(&hash.0)? else { return Ok(None) };
         snapshot.header(number)?.map(|bytes| decode_header(&bytes)).transpose()
     }
 
@@ -200,8 +215,8 @@ impl Chain {
     /// # Errors
     /// When the database is damaged.
     pub fn block(&self, hash: &Hash) -> Result<Option<CommittedBlock>, ChainError> {
-        let snapshot = self.store.snapshot()?;
-        let Some(number) = self.visible_number(&snapshot, hash)? else { return Ok(None) };
+        let snapshot = self.snapshot();
+        let Some(number) = snapshot.number_of(&hash.0)? else { return Ok(None) };
         snapshot.block(number)?.map(CommittedBlock::from_record).transpose()
     }
 
@@ -210,11 +225,10 @@ impl Chain {
     /// # Errors
     /// When the database is damaged.
     pub fn hash_of(&self, number: u32) -> Result<Option<Hash>, ChainError> {
-        let tip = self.tip();
+        let Visible { tip, snapshot } = self.visible();
         match number {
-            _ if number > tip.number() => Ok(None),
             _ if number == tip.number() => Ok(Some(tip.hash)),
-            _ => Ok(self.store.snapshot()?.hash_of(number)?.map(Hash::from)),
+            _ => Ok(snapshot.hash_of(number)?.map(Hash::from)),
         }
     }
 
@@ -223,8 +237,7 @@ impl Chain {
     /// # Errors
     /// When the database is damaged.
     pub fn find_extrinsic(&self, hash: &Hash) -> Result<Option<(u32, u32)>, ChainError> {
-        let found = self.store.snapshot()?.extrinsic(&hash.0)?;
-        Ok(found.filter(|(number, _)| *number <= self.tip().number()))
+        Ok(self.snapshot().extrinsic(&hash.0)?)
     }
 
     /// The state after the block with this hash.
@@ -232,14 +245,14 @@ impl Chain {
     /// # Errors
     /// [`ChainError::UnknownBlock`], and [`ChainError::StateDiscarded`] outside the history window.
     pub fn state(&self, hash: &Hash) -> Result<StateView, ChainError> {
-        let snapshot = self.store.snapshot()?;
+        let snapshot = self.snapshot();
         let unknown = || ChainError::UnknownBlock(format!("{hash:?}"));
-        let number = self.visible_number(&snapshot, hash)?.ok_or_else(unknown)?;
+        let number = snapshot.number_of(&hash.0)?.ok_or_else(unknown)?;
         if number < snapshot.oldest_state()? {
             return Err(ChainError::StateDiscarded(*hash));
         }
         let header = snapshot.header(number)?.ok_or_else(unknown)?;
-        Ok(StateView::new(*hash, decode_header(&header)?, Arc::new(snapshot), Arc::clone(&self.cache)))
+        Ok(StateView::new(*hash, decode_header(&header)?, snapshot, Arc::clone(&self.cache)))
     }
 
     /// The state after the newest final block.
@@ -247,19 +260,8 @@ impl Chain {
     /// # Errors
     /// When the database is damaged.
     pub fn tip_state(&self) -> Result<StateView, ChainError> {
-        loop {
-            let tip = self.tip();
-            let snapshot = self.store.snapshot()?;
-            // With a short history, the tip's state may go between the two reads.
-            if snapshot.oldest_state()? <= tip.number() {
-                return Ok(StateView::new(
-                    tip.hash,
-                    tip.header.clone(),
-                    Arc::new(snapshot),
-                    Arc::clone(&self.cache),
-                ));
-            }
-        }
+        let Visible { tip, snapshot } = self.visible();
+        Ok(StateView::new(tip.hash, tip.header.clone(), snapshot, Arc::clone(&self.cache)))
     }
 
     /// What the sequencer needs to know about height `next_height`.
@@ -282,8 +284,8 @@ impl Chain {
         &self,
         heights: std::ops::RangeInclusive<u32>,
     ) -> Result<impl Iterator<Item = Result<CommittedBlock, ChainError>>, ChainError> {
-        let snapshot = self.store.snapshot()?;
-        let last = (*heights.end()).min(self.tip().number());
+        let Visible { tip, snapshot } = self.visible();
+        let last = (*heights.end()).min(tip.number());
         Ok((*heights.start()..=last).map(move |number| {
             let record = snapshot.block(number)?;
             let missing = || ChainError::damaged(format_args!("block {number} is missing"));
@@ -301,7 +303,7 @@ impl Chain {
     /// # Errors
     /// When the database is damaged.
     pub fn oldest_state(&self) -> Result<u32, ChainError> {
-        Ok(self.store.snapshot()?.oldest_state()?)
+        Ok(self.snapshot().oldest_state()?)
     }
 
     /// Every change of the tip from now on. A subscriber that falls behind by thousands of events misses some and is
@@ -330,11 +332,11 @@ impl Chain {
         context: &ProposalContext,
         candidates: &mut dyn Candidates,
     ) -> Result<ExecutedBlock, ChainError> {
-        let parent = self.head();
-        if context.time_ms <= parent.time_ms {
-            return Err(ChainError::TimeNotLater { requested: context.time_ms, parent: parent.time_ms });
+        let base = self.base();
+        if context.time_ms <= base.parent.time_ms {
+            return Err(ChainError::TimeNotLater { requested: context.time_ms, parent: base.parent.time_ms });
         }
-        self.execute_on(&parent, Content::Offered { context, candidates }).map_err(|error| match error {
+        self.execute_on(&base, Content::Offered { context, candidates }).map_err(|error| match error {
             ExecutionError::Node(error) => error,
             ExecutionError::Block(reason) => ChainError::Unproposable(reason),
         })
@@ -346,11 +348,12 @@ impl Chain {
     /// # Errors
     /// When the database or the runtime fails. A bad block is no error but [`Validity::Invalid`].
     pub fn validate(&self, block: &Block, latest_time_ms: Option<u64>) -> Result<Validity, ChainError> {
-        let parent = self.head();
+        let base = self.base();
+        let parent = &base.parent;
         if block.number() != parent.number().saturating_add(1) || block.header.parent_hash != parent.hash {
             return Ok(Validity::Unknown { number: block.number(), tip: parent.number() });
         }
-        match self.check(block, &parent, latest_time_ms) {
+        match self.check(block, &base, latest_time_ms) {
             Ok(executed) => Ok(Validity::Valid(Box::new(executed))),
             Err(ExecutionError::Block(reason)) => Ok(Validity::Invalid(reason)),
             Err(ExecutionError::Node(error)) => Err(error),
@@ -425,10 +428,10 @@ impl Chain {
     }
 
     fn restart_at_stored_tip(&self, head: &mut Head) -> Result<(), ChainError> {
-        let tip = Arc::new(read_tip(&Arc::new(self.store.snapshot()?), &self.cache)?);
-        head.unwritten = Unwritten::default();
-        head.tip = Arc::clone(&tip);
-        *self.tip.write() = Arc::clone(&tip);
+        let snapshot = Arc::new(self.store.snapshot()?);
+        let tip = Arc::new(read_tip(&snapshot, &self.cache)?);
+        *head = Head { tip: Arc::clone(&tip), unwritten: Unwritten::default() };
+        *self.visible.write() = Visible { tip: Arc::clone(&tip), snapshot };
         self.each_observer(|observer| observer.reverted(&tip));
         // Nobody listening is fine.
         let _ = self.events.send(ChainEvent::Reverted(tip));
@@ -446,7 +449,7 @@ impl Chain {
     fn check(
         &self,
         block: &Block,
-        parent: &Tip,
+        base: &Base,
         latest_time_ms: Option<u64>,
     ) -> Result<ExecutedBlock, ExecutionError> {
         let bytes = block.body.iter().map(Vec::len).sum();
@@ -456,7 +459,7 @@ impl Chain {
                 limit: MAX_BODY_BYTES,
             }));
         }
-        let executed = self.execute_on(parent, Content::Given(block))?;
+        let executed = self.execute_on(base, Content::Given(block))?;
         match latest_time_ms {
             Some(latest) if executed.time_ms > latest => {
                 Err(ExecutionError::Block(InvalidBlock::TimeTooLate { found: executed.time_ms, latest }))
@@ -465,16 +468,29 @@ impl Chain {
         }
     }
 
-    fn execute_on(&self, parent: &Tip, content: Content<'_>) -> Result<ExecutedBlock, ExecutionError> {
-        let unwritten = Arc::clone(&self.head.lock().unwritten.nodes);
-        let snapshot = Arc::new(self.store.snapshot().map_err(ChainError::from)?);
-        let reader = NodeReader::new(snapshot).with_unwritten(unwritten);
-        let state = backend(reader, parent.header.state_root, self.cache.local_cache_trusted());
-        execute(&state, &parent.header, Arc::clone(&self.signatures) as _, self.audited, content)
+    fn execute_on(&self, base: &Base, content: Content<'_>) -> Result<ExecutedBlock, ExecutionError> {
+        let parent = &base.parent.header;
+        let reader = NodeReader::new(Arc::clone(&base.snapshot)).with_unwritten(Arc::clone(&base.unwritten));
+        let state = backend(reader, parent.state_root, self.cache.local_cache_trusted());
+        execute(&state, parent, Arc::clone(&self.signatures) as _, self.audited, content)
     }
 
-    fn head(&self) -> Arc<Tip> {
-        Arc::clone(&self.head.lock().tip)
+    fn base(&self) -> Base {
+        // Nothing is written while the head is locked, so that the three belong together.
+        let head = self.head.lock();
+        Base {
+            parent: Arc::clone(&head.tip),
+            unwritten: Arc::clone(&head.unwritten.nodes),
+            snapshot: self.snapshot(),
+        }
+    }
+
+    fn visible(&self) -> Visible {
+        self.visible.read().clone()
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.visible.read().snapshot)
     }
 
     fn write_out(&self, head: &mut Head) -> Result<(), ChainError> {
@@ -482,9 +498,9 @@ impl Chain {
             return Ok(());
         }
         self.store.commit(&head.unwritten.records)?;
-        let Unwritten { blocks, .. } = std::mem::take(&mut head.unwritten);
-        for (tip, block) in blocks {
-            *self.tip.write() = tip;
+        let snapshot = Arc::new(self.store.snapshot()?);
+        *self.visible.write() = Visible { tip: Arc::clone(&head.tip), snapshot };
+        for block in std::mem::take(&mut head.unwritten).blocks {
             self.each_observer(|observer| observer.committed(&block));
             // Nobody listening is fine.
             let _ = self.events.send(ChainEvent::Committed(block));
@@ -494,11 +510,6 @@ impl Chain {
 
     fn each_observer(&self, mut tell: impl FnMut(&dyn ChainObserver)) {
         self.observers.read().iter().filter_map(Weak::upgrade).for_each(|observer| tell(observer.as_ref()));
-    }
-
-    fn visible_number(&self, snapshot: &Snapshot, hash: &Hash) -> Result<Option<u32>, ChainError> {
-        let number = snapshot.number_of(&hash.0)?;
-        Ok(number.filter(|number| *number <= self.tip().number()))
     }
 }
 
@@ -512,7 +523,7 @@ fn append(head: &mut Head, executed: ExecutedBlock, certificate: Vec<u8>) -> Res
     head.tip = Arc::new(tip);
     Arc::make_mut(&mut head.unwritten.nodes).extend(executed.changes.inserted.iter().cloned());
     head.unwritten.records.push((committed.to_record(), executed.changes));
-    head.unwritten.blocks.push((Arc::clone(&head.tip), committed));
+    head.unwritten.blocks.push(committed);
     Ok(())
 }
 

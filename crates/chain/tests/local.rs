@@ -4,17 +4,17 @@ mod common;
 
 use std::{
     sync::{
-        atomic::{AtomicU64, Ordering},
-        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, Weak,
     },
     time::Duration,
 };
 
 use common::*;
 use myelin_chain::{
-    audit::audit, Application, Chain, ChainError, ChainEvent, History, Local, LocalConfig, LocalError,
-    LocalHandle, Mempool, SealMode, Sequencer, SequencerError, SnapshotId, StoreConfig, StoreError,
-    TransactionStatus,
+    audit::audit, storage_keys, Application, Chain, ChainError, ChainEvent, ChainObserver, CommittedBlock,
+    History, Local, LocalConfig, LocalError, LocalHandle, Mempool, SealMode, Sequencer, SequencerError,
+    SnapshotId, StoreConfig, StoreError, Tip, TransactionStatus,
 };
 use sp_keyring::Sr25519Keyring as Keyring;
 use tokio::{task::JoinHandle, time::timeout};
@@ -246,6 +246,85 @@ async fn a_snapshot_is_gone_back_to_from_far_beyond_the_window() {
     node.mempool.submit(node.transfer(0)).await.unwrap();
     assert_eq!(node.handle.mine(20).await.unwrap().number(), noted.number() + 20);
     assert_eq!(node.chain.oldest_state().unwrap(), node.number() - 7);
+    node.stop().await.unwrap();
+}
+
+/// Reads the newest state over and over until `end`; returns how often.
+fn read_meanwhile(chain: &Chain, end: &AtomicBool) -> u64 {
+    let mut count = 0;
+    while !end.load(Ordering::SeqCst) {
+        let view = chain.tip_state().unwrap();
+        let time_ms: Option<u64> = view.value(&storage_keys::timestamp()).unwrap();
+        assert_eq!(time_ms.is_some(), view.number() > 0);
+        let number: Option<u32> = view.value(&storage_keys::value("System", "Number")).unwrap();
+        assert_eq!(number.unwrap_or_default(), view.number());
+        match chain.state(&view.hash()) {
+            Ok(again) => assert_eq!(again.value::<u64>(&storage_keys::timestamp()).unwrap(), time_ms),
+            // It was taken back, or has left the window.
+            Err(ChainError::UnknownBlock(_) | ChainError::StateDiscarded(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+        count += 1;
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_always_find_the_state_of_the_tip() {
+    let node = Node::start_on(memory_chain(History::Blocks(1)), SealMode::Manual);
+    let end = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let (chain, end) = (Arc::clone(&node.chain), Arc::clone(&end));
+            std::thread::spawn(move || read_meanwhile(&chain, &end))
+        })
+        .collect();
+    for _ in 0..12 {
+        let snapshot = node.handle.snapshot().await.unwrap();
+        node.handle.mine(20).await.unwrap();
+        node.handle.revert(snapshot).await.unwrap();
+        // More than the window in one transaction.
+        node.handle.mine(5).await.unwrap();
+    }
+    end.store(true, Ordering::SeqCst);
+    for reader in readers {
+        assert!(reader.join().unwrap() > 10);
+    }
+    assert_eq!(node.number(), 60);
+    node.stop().await.unwrap();
+}
+
+/// Reads the newest state whenever it is told of a block.
+struct Inquisitive {
+    chain: Arc<Chain>,
+    seen: Mutex<Vec<(u32, u32)>>,
+}
+
+impl ChainObserver for Inquisitive {
+    fn committed(&self, block: &Arc<CommittedBlock>) {
+        let view = self.chain.tip_state().unwrap();
+        view.verify().unwrap();
+        self.seen.lock().unwrap().push((block.number(), view.number()));
+    }
+
+    fn reverted(&self, tip: &Tip) {
+        self.chain.tip_state().unwrap().verify().unwrap();
+        self.seen.lock().unwrap().push((tip.number(), tip.number()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_observer_of_a_batch_longer_than_the_window_reads_the_newest_state() {
+    let node = Node::start_on(memory_chain(History::Blocks(1)), SealMode::Manual);
+    let observer = Arc::new(Inquisitive { chain: Arc::clone(&node.chain), seen: Mutex::default() });
+    let weak: Weak<Inquisitive> = Arc::downgrade(&observer);
+    node.chain.observe(weak);
+    node.handle.mine(4).await.unwrap();
+    let snapshot = node.handle.snapshot().await.unwrap();
+    node.handle.mine(2).await.unwrap();
+    node.handle.revert(snapshot).await.unwrap();
+    let seen = observer.seen.lock().unwrap().clone();
+    assert_eq!(seen, [(1, 4), (2, 4), (3, 4), (4, 4), (5, 6), (6, 6), (4, 4)]);
     node.stop().await.unwrap();
 }
 
