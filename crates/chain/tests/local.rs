@@ -201,6 +201,25 @@ async fn time_can_be_set_and_increased_but_not_turned_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn time_cannot_be_moved_to_where_no_block_follows() {
+    let node = Node::start(SealMode::Manual);
+    let tip = node.handle.seal().await.unwrap();
+    for refused in [
+        node.handle.increase_time(u64::MAX).await.map(drop),
+        node.handle.set_time(u64::MAX).await,
+        node.handle.set_time(tip.time_ms + 101 * 365 * 86_400_000).await,
+    ] {
+        assert!(matches!(refused, Err(LocalError::TimeTooFarAhead { .. })), "{refused:?}");
+    }
+    assert_eq!(node.handle.status().await.unwrap().offset_ms, 0, "nothing has moved");
+    node.handle.increase_time(99 * 365 * 86_400_000).await.unwrap();
+    assert_eq!(node.handle.mine(2).await.unwrap().number(), 3);
+    let twice = node.handle.increase_time(99 * 365 * 86_400_000).await;
+    assert!(matches!(twice, Err(LocalError::TimeTooFarAhead { .. })), "the limit is for all moves together");
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reopened_chain_keeps_its_time() {
     let directory = tempfile::tempdir().unwrap();
     let config = StoreConfig::directory(directory.path());
