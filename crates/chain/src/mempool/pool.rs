@@ -303,6 +303,15 @@ impl Pool {
         changes
     }
 
+    /// Moves a lane to the nonce that a look at the chain gave for its account, if it stands elsewhere. An account that
+    /// was removed from the chain starts again at 0, which no block says.
+    pub fn align(&mut self, key: &LaneKey, next: Nonce) -> Vec<StatusChange> {
+        match self.lanes.get(key) {
+            Some(lane) if lane.next != next => self.advance(key, next, |_| vec![TransactionStatus::Invalid]),
+            _ => Vec::new(),
+        }
+    }
+
     /// Takes out what may not be in a block above `number`.
     pub fn expire(&mut self, number: u32) -> Vec<StatusChange> {
         let expired: Vec<_> = self

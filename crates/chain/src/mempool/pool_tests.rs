@@ -146,6 +146,20 @@ fn the_queue_for_revalidation_holds_only_what_is_in_the_pool() {
     assert_eq!(taken, [hash_of(5_000), hash_of(5_001)], "each once, however many are asked for");
 }
 
+#[test]
+fn a_lane_follows_an_account_that_starts_again() {
+    let mut pool = Pool::new(LIMITS);
+    let key = LaneKey::Account(account(1));
+    pool.insert(signed(1, 1, 5, 1), 5).unwrap();
+    assert_eq!(pool.align(&key, 5), []);
+    assert_eq!(pool.align(&key, 0), [(hash_of(1), TransactionStatus::Future)]);
+    assert_eq!((pool.ready_len(), pool.next_nonce(&account(1))), (0, Some(0)));
+    pool.insert(signed(2, 1, 0, 1), 0).unwrap();
+    assert_eq!(names(&pool), [2, 1]);
+    assert_eq!(pool.align(&key, 6).len(), 2, "both have been used up");
+    assert_eq!((pool.len(), pool.align(&key, 0)), (0, vec![]));
+}
+
 /// The same rules, written down slowly.
 #[derive(Default)]
 struct Model {
