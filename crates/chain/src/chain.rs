@@ -7,11 +7,11 @@ use std::{
 
 use codec::Encode;
 use hash_db::Prefix;
-use myelin_runtime::{Hash, Header};
+use myelin_runtime::{Hash, Header, VERSION};
 use myelin_store::{BlockRecord, Dump, NodeChanges, Snapshot, Store, StoreError};
 use parking_lot::{Mutex, RwLock};
 use sp_core::storage::{StateVersion, Storage};
-use sp_runtime::traits::BlakeTwo256;
+use sp_runtime::traits::{BlakeTwo256, Hash as _};
 use sp_state_machine::{Backend as _, InMemoryBackend, TrieBackendBuilder, TrieBackendStorage};
 use sp_trie::{
     cache::{CacheSize, SharedTrieCache},
@@ -565,30 +565,52 @@ fn read_tip(snapshot: &Arc<Snapshot>, cache: &Arc<SharedTrieCache<BlakeTwo256>>)
     Ok(Tip { hash, header, time_ms })
 }
 
-/// Reads a dump and checks that its blocks follow each other and that the newest state is whole.
+/// Reads a dump and checks that its blocks follow each other and have the bodies that their headers name, that the newest
+/// state is whole, and that of each older one at least the root is there.
+///
+/// Older states are not read through: that would take as long as all of them together are large. Where one turns out not
+/// to be whole, reading it later is an error.
 ///
 /// # Errors
 /// [`StoreError::BadDump`].
 pub fn check_dump(bytes: &[u8]) -> Result<Dump, ChainError> {
     let dump = Dump::from_bytes(bytes)?;
-    let mut parent = Hash::zero();
-    let mut root = Hash::zero();
-    for block in &dump.blocks {
-        let header = decode_header(&block.header).map_err(|error| StoreError::BadDump(error.to_string()))?;
-        if header.parent_hash != parent || header.number != block.number {
-            let text = format!("block {} does not follow the one before it", block.number);
-            return Err(StoreError::BadDump(text).into());
-        }
-        parent = header.hash();
-        root = header.state_root;
-    }
-    check_state(&dump, root)
-        .map_err(|error| StoreError::BadDump(format!("its newest state is not whole: {error}")))?;
+    check_blocks(&dump).and_then(|roots| check_states(&dump, &roots)).map_err(StoreError::BadDump)?;
     Ok(dump)
 }
 
-fn check_state(dump: &Dump, root: Hash) -> Result<(), String> {
+/// Checks each block against the one before it and its body against its header; gives the state roots.
+fn check_blocks(dump: &Dump) -> Result<Vec<Hash>, String> {
+    let mut parent = Hash::zero();
+    let mut roots = Vec::with_capacity(dump.blocks.len());
+    for block in &dump.blocks {
+        let number = block.number;
+        let header = decode_header(&block.header).map_err(|error| error.to_string())?;
+        if header.parent_hash != parent || header.number != number {
+            return Err(format!("block {number} does not follow the one before it"));
+        }
+        let version = VERSION.extrinsics_root_state_version();
+        if header.extrinsics_root != BlakeTwo256::ordered_trie_root(block.body.clone(), version) {
+            return Err(format!("the body of block {number} is not the one that its header names"));
+        }
+        parent = header.hash();
+        roots.push(header.state_root);
+    }
+    Ok(roots)
+}
+
+fn check_states(dump: &Dump, roots: &[Hash]) -> Result<(), String> {
     let nodes = DumpedNodes(dump.nodes.iter().map(|(key, node)| (key.as_slice(), node.as_slice())).collect());
+    for (root, number) in roots.iter().zip(0u32..).skip(dump.oldest_state as usize) {
+        if !nodes.0.contains_key(root.as_bytes()) {
+            return Err(format!("the state of block {number} is missing"));
+        }
+    }
+    let newest = roots.last().copied().unwrap_or_default();
+    check_whole(nodes, newest).map_err(|error| format!("its newest state is not whole: {error}"))
+}
+
+fn check_whole(nodes: DumpedNodes<'_>, root: Hash) -> Result<(), String> {
     let state = TrieBackendBuilder::<_, BlakeTwo256>::new(nodes, root).build();
     let mut pairs = state.pairs(Default::default())?;
     pairs.try_for_each(|pair| pair.map(drop))
