@@ -37,7 +37,7 @@ use crate::{
     block::{decode_extrinsic, Block, Transaction},
     node_reader::Backend,
     storage_keys,
-    timed::Timed,
+    timed::{Deadline, Timed},
     CallError, ChainError, InvalidBlock,
 };
 
@@ -46,6 +46,9 @@ const MAX_MISFITS: usize = 8;
 
 /// Calls nest in calls, and each level of an unoptimised runtime takes many kilobytes of stack.
 pub(crate) const STACK_BYTES: usize = 64 << 20;
+
+/// The runtime function that executes one extrinsic.
+const APPLY: &str = "BlockBuilder_apply_extrinsic";
 
 /// What a proposer may spend on a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,12 +176,12 @@ impl From<ChainError> for ExecutionError {
 }
 
 /// What a runtime call gets besides the state.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct CallOptions {
     /// Signatures that need no verification.
     pub signatures: Option<Arc<dyn SignatureCache>>,
-    /// The call is stopped at its first access to the state after this time.
-    pub max_time: Option<Duration>,
+    /// The call is stopped at its first access to the state after this.
+    pub deadline: Option<Deadline>,
 }
 
 /// Runs one runtime function on `state`; its writes go to `overlay`.
@@ -193,28 +196,26 @@ pub(crate) fn call_runtime(
     method: &str,
     arguments: &[u8],
 ) -> Result<Vec<u8>, CallError> {
-    let CallOptions { signatures, max_time } = options;
+    let CallOptions { signatures, deadline } = options;
     let mut extensions = Extensions::default();
     if let Some(signatures) = signatures {
         extensions.register(VerifiedSignatures(signatures));
     }
     overlay.enter_runtime().map_err(|_| CallError::Panicked("the runtime called itself".to_owned()))?;
     let mut ext = Ext::new(overlay, state, Some(&mut extensions));
-    let mut timed = Timed::new(&mut ext, max_time);
+    let mut timed = Timed::new(&mut ext, deadline);
     let outcome =
         contain_panics(|| set_and_run_with_externalities(&mut timed, || api::dispatch(method, arguments)));
-    let late = timed.is_exceeded();
+    let in_time = timed.check();
     let left = overlay.exit_runtime();
     // A panic because of a failed read is the database's fault, not the runtime's.
     state.backend_storage().take_failure()?;
     left.map_err(|_| CallError::Panicked("the runtime was left twice".to_owned()))?;
-    match (outcome, max_time) {
-        (_, Some(limit)) if late => {
-            Err(CallError::DeadlineExceeded(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)))
-        }
-        (Err(panic), _) => Err(CallError::Panicked(panic)),
-        (Ok(None), _) => Err(CallError::UnknownMethod(method.to_owned())),
-        (Ok(Some(bytes)), _) => Ok(bytes),
+    in_time?;
+    match outcome {
+        Err(panic) => Err(CallError::Panicked(panic)),
+        Ok(None) => Err(CallError::UnknownMethod(method.to_owned())),
+        Ok(Some(bytes)) => Ok(bytes),
     }
 }
 
@@ -247,8 +248,8 @@ fn execute_here(
     audited: bool,
     content: Content<'_>,
 ) -> Result<ExecutedBlock, ExecutionError> {
-    let overlay = OverlayedChanges::default();
-    let mut execution = Execution { state, overlay, signatures, audited, body: Vec::new(), pooled: 0 };
+    let options = CallOptions { signatures: Some(signatures), deadline: None };
+    let mut execution = Execution { audited, ..Execution::new(state, options) };
     match content {
         Content::Offered { context, candidates } => {
             execution.initialize(parent, digest_of(context))?;
@@ -266,6 +267,34 @@ fn execute_here(
     }
 }
 
+/// Executes a block on `state`, which is the state after `parent`, with nothing in it but `extrinsic`; gives what became of
+/// that and forgets the rest.
+///
+/// # Errors
+/// See [`CallError`].
+pub(crate) fn dry_run(
+    state: &Backend,
+    parent: &Header,
+    time_ms: u64,
+    extrinsic: &[u8],
+    deadline: Option<Deadline>,
+) -> Result<ApplyExtrinsicResult, CallError> {
+    let context = ProposalContext { time_ms, author: None, budget: Budget::default() };
+    let run = || {
+        let mut execution = Execution::new(state, CallOptions { signatures: None, deadline });
+        execution.initialize(parent, digest_of(&context))?;
+        execution.apply_inherents(&context)?;
+        let answer = execution.call(APPLY, extrinsic).map_err(|source| node_failure(APPLY, source))?;
+        decode_answer(APPLY, &answer)
+    };
+    with_ample_stack(run).map_err(|error| match error {
+        ExecutionError::Node(ChainError::Runtime { source, .. }) => source,
+        ExecutionError::Node(ChainError::Store(error)) => error.into(),
+        ExecutionError::Node(error) => CallError::Panicked(error.to_string()),
+        ExecutionError::Block(reason) => CallError::Panicked(reason.to_string()),
+    })
+}
+
 fn digest_of(context: &ProposalContext) -> Digest {
     Digest { logs: context.author.iter().map(author_digest).collect() }
 }
@@ -273,24 +302,27 @@ fn digest_of(context: &ProposalContext) -> Digest {
 struct Execution<'a> {
     state: &'a Backend,
     overlay: OverlayedChanges<BlakeTwo256>,
-    signatures: Arc<dyn SignatureCache>,
+    options: CallOptions,
     audited: bool,
     body: Vec<Vec<u8>>,
     pooled: usize,
 }
 
-impl Execution<'_> {
+impl<'a> Execution<'a> {
+    fn new(state: &'a Backend, options: CallOptions) -> Self {
+        let overlay = OverlayedChanges::default();
+        Self { state, overlay, options, audited: false, body: Vec::new(), pooled: 0 }
+    }
+
     fn call(&mut self, method: &str, arguments: &[u8]) -> Result<Vec<u8>, CallError> {
-        let options = CallOptions { signatures: Some(Arc::clone(&self.signatures)), max_time: None };
-        call_runtime(self.state, &mut self.overlay, options, method, arguments)
+        call_runtime(self.state, &mut self.overlay, self.options.clone(), method, arguments)
     }
 
     /// A call that fails only when the node or the whole block is at fault.
     fn step(&mut self, method: &'static str, arguments: &[u8]) -> Result<Vec<u8>, ExecutionError> {
         self.call(method, arguments).map_err(|error| match error {
-            CallError::Store(error) => ExecutionError::Node(error.into()),
             CallError::Panicked(text) => ExecutionError::Block(InvalidBlock::Execution(text)),
-            source => ExecutionError::Node(ChainError::Runtime { method, source }),
+            source => node_failure(method, source),
         })
     }
 
@@ -364,13 +396,10 @@ impl Execution<'_> {
     /// Applies one extrinsic; state and body change only when it is included.
     fn apply(&mut self, bytes: &[u8]) -> Result<Verdict, ExecutionError> {
         self.overlay.start_transaction();
-        let verdict = match self.call("BlockBuilder_apply_extrinsic", bytes) {
-            Ok(answer) => verdict_of(decode_answer("BlockBuilder_apply_extrinsic", &answer)?),
+        let verdict = match self.call(APPLY, bytes) {
+            Ok(answer) => verdict_of(decode_answer(APPLY, &answer)?),
             Err(CallError::Panicked(text)) => Verdict::Rejected(Rejection::Panicked(text)),
-            Err(CallError::Store(error)) => return Err(ChainError::from(error).into()),
-            Err(source) => {
-                return Err(ChainError::Runtime { method: "BlockBuilder_apply_extrinsic", source }.into())
-            }
+            Err(source) => return Err(node_failure(APPLY, source)),
         };
         let included = verdict == Verdict::Included;
         close_transaction(&mut self.overlay, included)
@@ -417,6 +446,14 @@ impl Execution<'_> {
             pooled: self.pooled,
             changes: node_changes(changes.transaction),
         })
+    }
+}
+
+/// A call that failed for no fault of its input.
+fn node_failure(method: &'static str, source: CallError) -> ExecutionError {
+    match source {
+        CallError::Store(error) => ChainError::from(error).into(),
+        source => ChainError::Runtime { method, source }.into(),
     }
 }
 

@@ -8,32 +8,57 @@ use std::{
 use sp_core::storage::{ChildInfo, StateVersion, TrackedStorageKey};
 use sp_externalities::{Error, Extension, ExtensionStore, Externalities, MultiRemovalResults};
 
+use crate::CallError;
+
+/// When a runtime call has to end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    at: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    /// `limit` from now on; nothing when that is beyond the range of time.
+    pub fn after(limit: Duration) -> Option<Self> {
+        Instant::now().checked_add(limit).map(|at| Self { at, limit })
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() > self.at
+    }
+}
+
 /// Passes everything on to `inner` while there is time.
 ///
 /// Native code cannot be interrupted, but all that a runtime does for long, it does with the state. So every access counts,
 /// whether it reads the disk, a cache, or what the call itself has written. An access that comes too late panics, as one
-/// does that cannot read the database, and [`is_exceeded`](Self::is_exceeded) tells the two apart.
+/// does that cannot read the database, and [`check`](Self::check) tells the two apart.
 pub(crate) struct Timed<'a> {
     inner: &'a mut dyn Externalities,
-    deadline: Option<Instant>,
-    exceeded: bool,
+    deadline: Option<Deadline>,
+    exceeded: Option<Deadline>,
 }
 
 impl<'a> Timed<'a> {
-    /// `inner`, for `limit` from now on, or without end.
-    pub fn new(inner: &'a mut dyn Externalities, limit: Option<Duration>) -> Self {
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        Self { inner, deadline, exceeded: false }
+    /// `inner`, until the deadline or without end.
+    pub fn new(inner: &'a mut dyn Externalities, deadline: Option<Deadline>) -> Self {
+        Self { inner, deadline, exceeded: None }
     }
 
-    /// Whether an access came too late.
-    pub fn is_exceeded(&self) -> bool {
-        self.exceeded
+    /// Whether every access came in time.
+    ///
+    /// # Errors
+    /// [`CallError::DeadlineExceeded`].
+    pub fn check(&self) -> Result<(), CallError> {
+        let late = |Deadline { limit, .. }| {
+            CallError::DeadlineExceeded(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX))
+        };
+        self.exceeded.map(late).map_or(Ok(()), Err)
     }
 
     fn in_time(&mut self) -> &mut dyn Externalities {
-        if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
-            self.exceeded = true;
+        self.exceeded = self.deadline.filter(Deadline::is_over);
+        if self.exceeded.is_some() {
             panic!("out of time");
         }
         self.inner

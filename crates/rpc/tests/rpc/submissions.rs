@@ -1,12 +1,17 @@
 //! Transactions, from their submission to the final block.
 
-use codec::Encode;
+use std::time::Duration;
+
+use codec::{DecodeAll, Encode};
+use myelin_rpc::RpcConfig;
 use myelin_runtime::{RuntimeCall, RAO_PER_TAO};
 use serde_json::{json, Value};
 use sp_core::{sr25519, Pair, H256};
 use sp_crypto_hashing::blake2_256;
 use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie, Dave, Eve};
-use sp_runtime::generic::Era;
+use sp_runtime::{
+    generic::Era, transaction_validity::InvalidTransaction, ApplyExtrinsicResult, DispatchError,
+};
 
 use crate::rig::{hex, next, transfer_call, Client, Failure, Rig, Signer};
 
@@ -205,4 +210,53 @@ fn nested(level: &[u8], depth: usize) -> Vec<u8> {
 
 fn remark() -> RuntimeCall {
     RuntimeCall::System(frame_system::Call::remark { remark: vec![] })
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_what_would_happen_and_does_nothing() {
+    let rig = Rig::manual().await;
+    let client = rig.client().await;
+    let signer = rig.signer(Alice);
+    let first = rig.mine(1).await;
+    let run = async |bytes: &[u8], at: Option<H256>| {
+        let answer = client.get("system_dryRun", json!([hex(bytes), at])).await;
+        let answer = hex::decode(answer.as_str().unwrap().trim_start_matches("0x")).unwrap();
+        ApplyExtrinsicResult::decode_all(&mut &answer[..]).unwrap()
+    };
+    let transfer = signer.transfer(Bob, 5_000, 0);
+    assert_eq!(run(&transfer, None).await, Ok(Ok(())));
+    assert_eq!(run(&transfer, Some(rig.chain.genesis_hash())).await, Ok(Ok(())), "also on genesis");
+    let too_much = run(&signer.transfer(Bob, u64::MAX / 2, 0), None).await;
+    assert!(
+        matches!(too_much, Ok(Err(DispatchError::Token(_) | DispatchError::Arithmetic(_)))),
+        "{too_much:?}"
+    );
+    assert_eq!(run(&signer.transfer(Bob, 5_000, 7), None).await, Err(InvalidTransaction::Future.into()));
+
+    let state = rig.chain.tip_state().unwrap();
+    assert_eq!((state.number(), rig.mempool.status().ready), (1, 0));
+    assert_eq!(rig.mempool.next_nonce(&signer.account()).unwrap(), 0);
+    submit(&client, &transfer).await.unwrap();
+    rig.mine(1).await;
+    assert_eq!(run(&transfer, None).await, Err(InvalidTransaction::Stale.into()));
+    assert_eq!(run(&transfer, Some(first)).await, Ok(Ok(())), "then it was good");
+    assert_eq!(rig.chain.tip().number(), 2);
+
+    let error = client.fail("system_dryRun", json!(["0x010203"])).await;
+    assert_eq!(error.code, 1001);
+    let nested = signer.sign_encoded(&nested_batch(500_000), 1, 0, Era::Immortal, signer.genesis);
+    assert_eq!(client.fail("system_dryRun", json!([hex(&nested)])).await.code, 1001);
+    let error = client.fail("system_dryRun", json!([hex(&vec![0; (2 << 20) + 1_025])])).await;
+    assert_eq!(error.code, 4002, "{error:?}");
+    let error = client.fail("system_dryRun", json!([hex(&transfer), H256::repeat_byte(9)])).await;
+    assert!(error.message.contains("UnknownBlock"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_dry_run_has_the_time_of_a_call() {
+    let config = RpcConfig { max_call_time: Duration::ZERO, ..RpcConfig::any_port() };
+    let rig = Rig::limited(config).await;
+    let transfer = rig.signer(Alice).transfer(Bob, 5_000, 0);
+    let error = rig.client().await.fail("system_dryRun", json!([hex(&transfer)])).await;
+    assert!(error.message.contains("took longer than 0 ms"), "{error:?}");
 }
