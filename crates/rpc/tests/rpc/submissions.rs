@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use codec::{DecodeAll, Encode};
+use frame_support::traits::Get;
 use myelin_rpc::RpcConfig;
-use myelin_runtime::{RuntimeCall, RAO_PER_TAO};
+use myelin_runtime::{Runtime, RuntimeCall, RAO_PER_TAO};
 use serde_json::{json, Value};
 use sp_core::{sr25519, Pair, H256};
 use sp_crypto_hashing::blake2_256;
@@ -259,4 +260,27 @@ async fn a_dry_run_has_the_time_of_a_call() {
     let transfer = rig.signer(Alice).transfer(Bob, 5_000, 0);
     let error = rig.client().await.fail("system_dryRun", json!([hex(&transfer)])).await;
     assert!(error.message.contains("took longer than 0 ms"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_transaction_whose_birth_is_forgotten_is_refused_as_ancient() {
+    let rig = Rig::manual().await;
+    let client = rig.client().await;
+    let signer = rig.signer(Alice);
+    let birth = rig.mine(1).await;
+    let era = Era::mortal(4096, 1);
+    // The runtime remembers the hashes of this many blocks.
+    let remembered: u32 = <Runtime as frame_system::Config>::BlockHashCount::get();
+    rig.mine(remembered - 1).await;
+    submit(&client, &signer.sign(transfer_call(Bob, 5_000), 0, 0, era, birth)).await.unwrap();
+    rig.mine(2).await;
+    let ancient = "\"Transaction has an ancient birth block\"";
+    let late = signer.sign(transfer_call(Bob, 5_000), 1, 0, era, birth);
+    let error = submit(&client, &late).await.unwrap_err();
+    assert_eq!(
+        (error.code, error.message.as_str(), error.data.as_str()),
+        (1010, "Invalid Transaction", ancient)
+    );
+    let watched = client.watch(&signer.sign(transfer_call(Dave, 5_000), 1, 0, era, birth)).await;
+    assert_eq!(watched.map(drop).unwrap_err().data, ancient);
 }
