@@ -232,14 +232,6 @@ impl Chain {
         }
     }
 
-    /// The newest block that contains the extrinsic with this hash, and the extrinsic's index there.
-    ///
-    /// # Errors
-    /// When the database is damaged.
-    pub fn find_extrinsic(&self, hash: &Hash) -> Result<Option<(u32, u32)>, ChainError> {
-        Ok(self.snapshot().extrinsic(&hash.0)?)
-    }
-
     /// The state after the block with this hash.
     ///
     /// # Errors

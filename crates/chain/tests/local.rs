@@ -14,7 +14,7 @@ use common::*;
 use myelin_chain::{
     audit::audit, storage_keys, Application, Chain, ChainError, ChainEvent, ChainObserver, CommittedBlock,
     History, Local, LocalConfig, LocalError, LocalHandle, Mempool, SealMode, Sequencer, SequencerError,
-    SnapshotId, StoreConfig, StoreError, Tip, TransactionStatus,
+    SnapshotId, StoreConfig, StoreError, Tip, Transaction, TransactionStatus,
 };
 use sp_keyring::Sr25519Keyring as Keyring;
 use tokio::{task::JoinHandle, time::timeout};
@@ -169,7 +169,8 @@ async fn mining_includes_what_waits() {
         ),
         "{statuses:?}"
     );
-    assert_eq!(node.chain.find_extrinsic(&hash).unwrap(), Some((1, 6)));
+    let first = node.chain.block(&node.chain.hash_of(1).unwrap().unwrap()).unwrap().unwrap();
+    assert_eq!(Transaction::new(first.block.body[6].clone()).hash, hash);
     assert_eq!(node.mempool.next_nonce(&Keyring::Alice.to_account_id()).unwrap(), 6);
     assert!(audit(&node.chain.tip_state().unwrap()).unwrap().holds());
     node.stop().await.unwrap();
