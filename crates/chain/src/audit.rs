@@ -1,43 +1,38 @@
-//! Checks that money is conserved.
+//! Checks that money is conserved: that balances, reserves, stakes and pots add up to what the runtime says exists.
+//!
+//! The runtime adds up ([`Audit`]); here it is asked, for a state that is there, or for every block before it becomes one
+//! ([`Chain::open_audited`](crate::Chain::open_audited)).
 
 use codec::Decode;
-use frame_system::AccountInfo;
-use myelin_runtime::{Balance, Nonce};
-use pallet_balances::AccountData;
+use myelin_runtime::Hash;
 
-use crate::{storage_keys, ChainError, StateView};
+pub use myelin_runtime::views::audit::Audit;
 
-/// What all accounts hold, against what the runtime says exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conservation {
-    /// Sum of free and reserved rao over all accounts. Wider than a balance, so that a defect cannot wrap it.
-    pub held_rao: u128,
-    /// Rao that the runtime has issued.
-    pub issued_rao: u128,
-    /// How many accounts there are.
-    pub accounts: u64,
-}
+use crate::{CallError, CallLimits, ChainError, StateView};
 
-impl Conservation {
-    /// Whether every rao is where it is recorded.
-    pub fn holds(&self) -> bool {
-        self.held_rao == self.issued_rao
-    }
-}
+/// The runtime function that adds up.
+pub(crate) const AUDIT: &str = "AuditApi_audit";
 
-/// Adds up all balances of a state. Reads every account.
+/// Adds up where all TAO and alpha is in a state. Reads every account and every hotkey, for as long as that takes.
 ///
 /// # Errors
-/// When the database is damaged or an account cannot be decoded.
-pub fn conservation(state: &StateView) -> Result<Conservation, ChainError> {
-    let issued: Option<Balance> = state.value(&storage_keys::total_issuance())?;
-    let mut found = Conservation { held_rao: 0, issued_rao: issued.unwrap_or_default().into(), accounts: 0 };
-    for pair in state.pairs(&storage_keys::accounts())? {
-        let (_, value) = pair?;
-        let account = AccountInfo::<Nonce, AccountData<Balance>>::decode(&mut &value[..])
-            .map_err(|error| ChainError::damaged(format_args!("an account cannot be decoded: {error}")))?;
-        found.held_rao += u128::from(account.data.free) + u128::from(account.data.reserved);
-        found.accounts += 1;
+/// When the database is damaged or the runtime fails.
+pub fn audit(state: &StateView) -> Result<Audit, ChainError> {
+    let unlimited = CallLimits { max_time: std::time::Duration::MAX, max_result_bytes: usize::MAX };
+    let answer = state.call(AUDIT, &[], unlimited).map_err(|error| match error {
+        CallError::Store(error) => error.into(),
+        source => ChainError::Runtime { method: AUDIT, source },
+    })?;
+    Audit::decode(&mut &answer[..]).map_err(|error| {
+        let source = CallError::Panicked(format!("its answer cannot be decoded: {error}"));
+        ChainError::Runtime { method: AUDIT, source }
+    })
+}
+
+/// Refuses books of block `number` that do not add up.
+pub(crate) fn must_hold(number: u32, hash: Hash, books: Audit) -> Result<(), ChainError> {
+    match books.holds() {
+        true => Ok(()),
+        false => Err(ChainError::NotConserved { number, hash, books: Box::new(books) }),
     }
-    Ok(found)
 }

@@ -62,12 +62,6 @@ impl CommittedBlock {
         self.block.header.number
     }
 
-    /// The index of the extrinsic with this hash in the body.
-    pub fn index_of(&self, extrinsic: &Hash) -> Option<u32> {
-        let position = self.block.body.iter().position(|bytes| blake2_256(bytes) == extrinsic.0);
-        position.and_then(|index| u32::try_from(index).ok())
-    }
-
     pub(crate) fn from_record(record: BlockRecord) -> Result<Self, ChainError> {
         let hash = Hash::from(record.hash());
         let header = decode_header(&record.header)?;

@@ -9,12 +9,12 @@ use codec::Encode;
 use hash_db::Prefix;
 use myelin_runtime::{
     presets::{self, ConsensusTiming},
-    AccountId, Hash, Header,
+    AccountId, Hash, Header, VERSION,
 };
 use myelin_store::{BlockRecord, Dump, NodeChanges, Snapshot, Store, StoreError};
 use parking_lot::{Mutex, RwLock};
 use sp_core::storage::{StateVersion, Storage};
-use sp_runtime::traits::BlakeTwo256;
+use sp_runtime::traits::{BlakeTwo256, Hash as _};
 use sp_state_machine::{Backend as _, InMemoryBackend, TrieBackendBuilder, TrieBackendStorage};
 use sp_trie::{
     cache::{CacheSize, SharedTrieCache},
@@ -23,6 +23,7 @@ use sp_trie::{
 use tokio::sync::broadcast;
 
 use crate::{
+    audit::{audit, must_hold},
     block::{decode_header, Block, CommittedBlock},
     executor::{
         execute, node_changes, Candidates, Content, ExecutedBlock, ExecutionError, ProposalContext, Validity,
@@ -81,7 +82,7 @@ pub struct ChainParams {
 /// What happened to the tip.
 #[derive(Clone, Debug)]
 pub enum ChainEvent {
-    /// It moved to this block, which is final.
+    /// It moved to this block, which is final, or over it to one that is told of next.
     Committed(Arc<CommittedBlock>),
     /// The owner of a development chain took it back.
     Reverted(Arc<Tip>),
@@ -89,7 +90,7 @@ pub enum ChainEvent {
 
 /// Hears of every change of the tip, in order, before anyone else does.
 pub trait ChainObserver: Send + Sync {
-    /// `block` is the new tip.
+    /// `block` is final. Blocks that become final together are told of one by one, when the last of them is the tip.
     fn committed(&self, block: &Arc<CommittedBlock>);
     /// The tip went back to `tip`.
     fn reverted(&self, tip: &Tip);
@@ -110,12 +111,22 @@ pub struct Chain {
     genesis_hash: Hash,
     cache: Arc<SharedTrieCache<BlakeTwo256>>,
     signatures: Arc<VerifiedSet>,
-    /// The newest durable block, which is what everyone sees.
-    tip: RwLock<Arc<Tip>>,
+    /// Whether every block has its books checked.
+    audited: bool,
+    /// What everyone sees.
+    visible: RwLock<Visible>,
     /// The newest committed block, which may not be on disk yet. Its lock is the writer lock.
     head: Mutex<Head>,
     events: broadcast::Sender<ChainEvent>,
     observers: RwLock<Vec<Weak<dyn ChainObserver>>>,
+}
+
+/// The newest durable block and the database as it is after it, which only change together: a tip whose state the
+/// database has not yet, or not any more, would look like damage.
+#[derive(Clone)]
+struct Visible {
+    tip: Arc<Tip>,
+    snapshot: Arc<Snapshot>,
 }
 
 struct Head {
@@ -123,10 +134,17 @@ struct Head {
     unwritten: Unwritten,
 }
 
+/// What a block is executed on.
+struct Base {
+    parent: Arc<Tip>,
+    unwritten: Arc<NodeMap>,
+    snapshot: Arc<Snapshot>,
+}
+
 /// Committed blocks that are not on disk yet, so that nobody has heard of them.
 #[derive(Default)]
 struct Unwritten {
-    blocks: Vec<(Arc<Tip>, Arc<CommittedBlock>)>,
+    blocks: Vec<Arc<CommittedBlock>>,
     records: Vec<(BlockRecord, NodeChanges)>,
     /// The state nodes among them, for executing the next block.
     nodes: Arc<NodeMap>,
@@ -140,6 +158,22 @@ impl Chain {
     /// [`StoreError::WrongGenesis`] when the store holds another chain, [`StoreError::Empty`] when it holds none and
     /// `genesis` is not given, and when the tip or its state is damaged.
     pub fn open(store: Store, genesis: Option<&Storage>) -> Result<Arc<Self>, ChainError> {
+        Self::open_as(store, genesis, false)
+    }
+
+    /// Like [`open`](Self::open), for a chain that never has a tip after which money is not conserved: every block is
+    /// audited when it is executed, every state that is opened, imported or gone back to as well. That costs time in
+    /// proportion to the number of accounts and stakes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`ChainError::NotConserved`], here and wherever a block is executed.
+    pub fn open_audited(store: Store, genesis: Option<&Storage>) -> Result<Arc<Self>, ChainError> {
+        let chain = Self::open_as(store, genesis, true)?;
+        chain.audit_tip()?;
+        Ok(chain)
+    }
+
+    fn open_as(store: Store, genesis: Option<&Storage>, audited: bool) -> Result<Arc<Self>, ChainError> {
         if let Some(genesis) = genesis {
             ensure_genesis(&store, genesis)?;
         }
@@ -152,7 +186,8 @@ impl Chain {
             genesis_hash,
             cache,
             signatures: Arc::new(VerifiedSet::new(VERIFIED_SIGNATURES)),
-            tip: RwLock::new(Arc::clone(&tip)),
+            audited,
+            visible: RwLock::new(Visible { tip: Arc::clone(&tip), snapshot }),
             head: Mutex::new(Head { tip, unwritten: Unwritten::default() }),
             events: broadcast::channel(EVENT_CAPACITY).0,
             observers: RwLock::default(),
@@ -161,7 +196,7 @@ impl Chain {
 
     /// The newest final block.
     pub fn tip(&self) -> Arc<Tip> {
-        Arc::clone(&self.tip.read())
+        Arc::clone(&self.visible.read().tip)
     }
 
     /// Hash of block 0.
@@ -179,8 +214,8 @@ impl Chain {
     /// # Errors
     /// When the database is damaged, as for every reader here.
     pub fn header(&self, hash: &Hash) -> Result<Option<Header>, ChainError> {
-        let snapshot = self.store.snapshot()?;
-        let Some(number) = self.visible_number(&snapshot, hash)? else { return Ok(None) };
+        let snapshot = self.snapshot();
+        let Some(number) = snapshot.number_of(&hash.0)? else { return Ok(None) };
         snapshot.header(number)?.map(|bytes| decode_header(&bytes)).transpose()
     }
 
@@ -189,8 +224,8 @@ impl Chain {
     /// # Errors
     /// When the database is damaged.
     pub fn block(&self, hash: &Hash) -> Result<Option<CommittedBlock>, ChainError> {
-        let snapshot = self.store.snapshot()?;
-        let Some(number) = self.visible_number(&snapshot, hash)? else { return Ok(None) };
+        let snapshot = self.snapshot();
+        let Some(number) = snapshot.number_of(&hash.0)? else { return Ok(None) };
         snapshot.block(number)?.map(CommittedBlock::from_record).transpose()
     }
 
@@ -199,21 +234,11 @@ impl Chain {
     /// # Errors
     /// When the database is damaged.
     pub fn hash_of(&self, number: u32) -> Result<Option<Hash>, ChainError> {
-        let tip = self.tip();
+        let Visible { tip, snapshot } = self.visible();
         match number {
-            _ if number > tip.number() => Ok(None),
             _ if number == tip.number() => Ok(Some(tip.hash)),
-            _ => Ok(self.store.snapshot()?.hash_of(number)?.map(Hash::from)),
+            _ => Ok(snapshot.hash_of(number)?.map(Hash::from)),
         }
-    }
-
-    /// The newest block that contains the extrinsic with this hash, and the extrinsic's index there.
-    ///
-    /// # Errors
-    /// When the database is damaged.
-    pub fn find_extrinsic(&self, hash: &Hash) -> Result<Option<(u32, u32)>, ChainError> {
-        let found = self.store.snapshot()?.extrinsic(&hash.0)?;
-        Ok(found.filter(|(number, _)| *number <= self.tip().number()))
     }
 
     /// The state after the block with this hash.
@@ -221,14 +246,14 @@ impl Chain {
     /// # Errors
     /// [`ChainError::UnknownBlock`], and [`ChainError::StateDiscarded`] outside the history window.
     pub fn state(&self, hash: &Hash) -> Result<StateView, ChainError> {
-        let snapshot = self.store.snapshot()?;
+        let snapshot = self.snapshot();
         let unknown = || ChainError::UnknownBlock(format!("{hash:?}"));
-        let number = self.visible_number(&snapshot, hash)?.ok_or_else(unknown)?;
+        let number = snapshot.number_of(&hash.0)?.ok_or_else(unknown)?;
         if number < snapshot.oldest_state()? {
             return Err(ChainError::StateDiscarded(*hash));
         }
         let header = snapshot.header(number)?.ok_or_else(unknown)?;
-        Ok(StateView::new(*hash, decode_header(&header)?, Arc::new(snapshot), Arc::clone(&self.cache)))
+        Ok(StateView::new(*hash, decode_header(&header)?, snapshot, Arc::clone(&self.cache)))
     }
 
     /// The state after the newest final block.
@@ -236,19 +261,8 @@ impl Chain {
     /// # Errors
     /// When the database is damaged.
     pub fn tip_state(&self) -> Result<StateView, ChainError> {
-        loop {
-            let tip = self.tip();
-            let snapshot = self.store.snapshot()?;
-            // With a short history, the tip's state may go between the two reads.
-            if snapshot.oldest_state()? <= tip.number() {
-                return Ok(StateView::new(
-                    tip.hash,
-                    tip.header.clone(),
-                    Arc::new(snapshot),
-                    Arc::clone(&self.cache),
-                ));
-            }
-        }
+        let Visible { tip, snapshot } = self.visible();
+        Ok(StateView::new(tip.hash, tip.header.clone(), snapshot, Arc::clone(&self.cache)))
     }
 
     /// What the sequencer needs to know about height `next_height`.
@@ -276,8 +290,8 @@ impl Chain {
         &self,
         heights: std::ops::RangeInclusive<u32>,
     ) -> Result<impl Iterator<Item = Result<CommittedBlock, ChainError>>, ChainError> {
-        let snapshot = self.store.snapshot()?;
-        let last = (*heights.end()).min(self.tip().number());
+        let Visible { tip, snapshot } = self.visible();
+        let last = (*heights.end()).min(tip.number());
         Ok((*heights.start()..=last).map(move |number| {
             let record = snapshot.block(number)?;
             let missing = || ChainError::damaged(format_args!("block {number} is missing"));
@@ -295,7 +309,7 @@ impl Chain {
     /// # Errors
     /// When the database is damaged.
     pub fn oldest_state(&self) -> Result<u32, ChainError> {
-        Ok(self.store.snapshot()?.oldest_state()?)
+        Ok(self.snapshot().oldest_state()?)
     }
 
     /// Every change of the tip from now on. A subscriber that falls behind by thousands of events misses some and is
@@ -324,11 +338,11 @@ impl Chain {
         context: &ProposalContext,
         candidates: &mut dyn Candidates,
     ) -> Result<ExecutedBlock, ChainError> {
-        let parent = self.head();
-        if context.time_ms <= parent.time_ms {
-            return Err(ChainError::TimeNotLater { requested: context.time_ms, parent: parent.time_ms });
+        let base = self.base();
+        if context.time_ms <= base.parent.time_ms {
+            return Err(ChainError::TimeNotLater { requested: context.time_ms, parent: base.parent.time_ms });
         }
-        self.execute_on(&parent, Content::Offered { context, candidates }).map_err(|error| match error {
+        self.execute_on(&base, Content::Offered { context, candidates }).map_err(|error| match error {
             ExecutionError::Node(error) => error,
             ExecutionError::Block(reason) => ChainError::Unproposable(reason),
         })
@@ -340,11 +354,12 @@ impl Chain {
     /// # Errors
     /// When the database or the runtime fails. A bad block is no error but [`Validity::Invalid`].
     pub fn validate(&self, block: &Block, latest_time_ms: Option<u64>) -> Result<Validity, ChainError> {
-        let parent = self.head();
+        let base = self.base();
+        let parent = &base.parent;
         if block.number() != parent.number().saturating_add(1) || block.header.parent_hash != parent.hash {
             return Ok(Validity::Unknown { number: block.number(), tip: parent.number() });
         }
-        match self.check(block, &parent, latest_time_ms) {
+        match self.check(block, &base, latest_time_ms) {
             Ok(executed) => Ok(Validity::Valid(Box::new(executed))),
             Err(ExecutionError::Block(reason)) => Ok(Validity::Invalid(reason)),
             Err(ExecutionError::Node(error)) => Err(error),
@@ -419,20 +434,28 @@ impl Chain {
     }
 
     fn restart_at_stored_tip(&self, head: &mut Head) -> Result<(), ChainError> {
-        let tip = Arc::new(read_tip(&Arc::new(self.store.snapshot()?), &self.cache)?);
-        head.unwritten = Unwritten::default();
-        head.tip = Arc::clone(&tip);
-        *self.tip.write() = Arc::clone(&tip);
+        let snapshot = Arc::new(self.store.snapshot()?);
+        let tip = Arc::new(read_tip(&snapshot, &self.cache)?);
+        *head = Head { tip: Arc::clone(&tip), unwritten: Unwritten::default() };
+        *self.visible.write() = Visible { tip: Arc::clone(&tip), snapshot };
         self.each_observer(|observer| observer.reverted(&tip));
         // Nobody listening is fine.
         let _ = self.events.send(ChainEvent::Reverted(tip));
-        Ok(())
+        self.audit_tip()
+    }
+
+    fn audit_tip(&self) -> Result<(), ChainError> {
+        if !self.audited {
+            return Ok(());
+        }
+        let state = self.tip_state()?;
+        must_hold(state.number(), state.hash(), audit(&state)?)
     }
 
     fn check(
         &self,
         block: &Block,
-        parent: &Tip,
+        base: &Base,
         latest_time_ms: Option<u64>,
     ) -> Result<ExecutedBlock, ExecutionError> {
         let bytes = block.body.iter().map(Vec::len).sum();
@@ -442,7 +465,7 @@ impl Chain {
                 limit: MAX_BODY_BYTES,
             }));
         }
-        let executed = self.execute_on(parent, Content::Given(block))?;
+        let executed = self.execute_on(base, Content::Given(block))?;
         match latest_time_ms {
             Some(latest) if executed.time_ms > latest => {
                 Err(ExecutionError::Block(InvalidBlock::TimeTooLate { found: executed.time_ms, latest }))
@@ -451,16 +474,29 @@ impl Chain {
         }
     }
 
-    fn execute_on(&self, parent: &Tip, content: Content<'_>) -> Result<ExecutedBlock, ExecutionError> {
-        let unwritten = Arc::clone(&self.head.lock().unwritten.nodes);
-        let snapshot = Arc::new(self.store.snapshot().map_err(ChainError::from)?);
-        let reader = NodeReader::new(snapshot).with_unwritten(unwritten);
-        let state = backend(reader, parent.header.state_root, self.cache.local_cache_trusted());
-        execute(&state, &parent.header, Arc::clone(&self.signatures) as _, content)
+    fn execute_on(&self, base: &Base, content: Content<'_>) -> Result<ExecutedBlock, ExecutionError> {
+        let parent = &base.parent.header;
+        let reader = NodeReader::new(Arc::clone(&base.snapshot)).with_unwritten(Arc::clone(&base.unwritten));
+        let state = backend(reader, parent.state_root, self.cache.local_cache_trusted());
+        execute(&state, parent, Arc::clone(&self.signatures) as _, self.audited, content)
     }
 
-    fn head(&self) -> Arc<Tip> {
-        Arc::clone(&self.head.lock().tip)
+    fn base(&self) -> Base {
+        // Nothing is written while the head is locked, so that the three belong together.
+        let head = self.head.lock();
+        Base {
+            parent: Arc::clone(&head.tip),
+            unwritten: Arc::clone(&head.unwritten.nodes),
+            snapshot: self.snapshot(),
+        }
+    }
+
+    fn visible(&self) -> Visible {
+        self.visible.read().clone()
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.visible.read().snapshot)
     }
 
     fn write_out(&self, head: &mut Head) -> Result<(), ChainError> {
@@ -468,9 +504,9 @@ impl Chain {
             return Ok(());
         }
         self.store.commit(&head.unwritten.records)?;
-        let Unwritten { blocks, .. } = std::mem::take(&mut head.unwritten);
-        for (tip, block) in blocks {
-            *self.tip.write() = tip;
+        let snapshot = Arc::new(self.store.snapshot()?);
+        *self.visible.write() = Visible { tip: Arc::clone(&head.tip), snapshot };
+        for block in std::mem::take(&mut head.unwritten).blocks {
             self.each_observer(|observer| observer.committed(&block));
             // Nobody listening is fine.
             let _ = self.events.send(ChainEvent::Committed(block));
@@ -480,11 +516,6 @@ impl Chain {
 
     fn each_observer(&self, mut tell: impl FnMut(&dyn ChainObserver)) {
         self.observers.read().iter().filter_map(Weak::upgrade).for_each(|observer| tell(observer.as_ref()));
-    }
-
-    fn visible_number(&self, snapshot: &Snapshot, hash: &Hash) -> Result<Option<u32>, ChainError> {
-        let number = snapshot.number_of(&hash.0)?;
-        Ok(number.filter(|number| *number <= self.tip().number()))
     }
 }
 
@@ -505,7 +536,7 @@ fn append(head: &mut Head, executed: ExecutedBlock, certificate: Vec<u8>) -> Res
     head.tip = Arc::new(tip);
     Arc::make_mut(&mut head.unwritten.nodes).extend(executed.changes.inserted.iter().cloned());
     head.unwritten.records.push((committed.to_record(), executed.changes));
-    head.unwritten.blocks.push((Arc::clone(&head.tip), committed));
+    head.unwritten.blocks.push(committed);
     Ok(())
 }
 
@@ -547,30 +578,52 @@ fn read_tip(snapshot: &Arc<Snapshot>, cache: &Arc<SharedTrieCache<BlakeTwo256>>)
     Ok(Tip { hash, header, time_ms })
 }
 
-/// Reads a dump and checks that its blocks follow each other and that the newest state is whole.
+/// Reads a dump and checks that its blocks follow each other and have the bodies that their headers name, that the newest
+/// state is whole, and that of each older one at least the root is there.
+///
+/// Older states are not read through: that would take as long as all of them together are large. Where one turns out not
+/// to be whole, reading it later is an error.
 ///
 /// # Errors
 /// [`StoreError::BadDump`].
 pub fn check_dump(bytes: &[u8]) -> Result<Dump, ChainError> {
     let dump = Dump::from_bytes(bytes)?;
-    let mut parent = Hash::zero();
-    let mut root = Hash::zero();
-    for block in &dump.blocks {
-        let header = decode_header(&block.header).map_err(|error| StoreError::BadDump(error.to_string()))?;
-        if header.parent_hash != parent || header.number != block.number {
-            let text = format!("block {} does not follow the one before it", block.number);
-            return Err(StoreError::BadDump(text).into());
-        }
-        parent = header.hash();
-        root = header.state_root;
-    }
-    check_state(&dump, root)
-        .map_err(|error| StoreError::BadDump(format!("its newest state is not whole: {error}")))?;
+    check_blocks(&dump).and_then(|roots| check_states(&dump, &roots)).map_err(StoreError::BadDump)?;
     Ok(dump)
 }
 
-fn check_state(dump: &Dump, root: Hash) -> Result<(), String> {
+/// Checks each block against the one before it and its body against its header; gives the state roots.
+fn check_blocks(dump: &Dump) -> Result<Vec<Hash>, String> {
+    let mut parent = Hash::zero();
+    let mut roots = Vec::with_capacity(dump.blocks.len());
+    for block in &dump.blocks {
+        let number = block.number;
+        let header = decode_header(&block.header).map_err(|error| error.to_string())?;
+        if header.parent_hash != parent || header.number != number {
+            return Err(format!("block {number} does not follow the one before it"));
+        }
+        let version = VERSION.extrinsics_root_state_version();
+        if header.extrinsics_root != BlakeTwo256::ordered_trie_root(block.body.clone(), version) {
+            return Err(format!("the body of block {number} is not the one that its header names"));
+        }
+        parent = header.hash();
+        roots.push(header.state_root);
+    }
+    Ok(roots)
+}
+
+fn check_states(dump: &Dump, roots: &[Hash]) -> Result<(), String> {
     let nodes = DumpedNodes(dump.nodes.iter().map(|(key, node)| (key.as_slice(), node.as_slice())).collect());
+    for (root, number) in roots.iter().zip(0u32..).skip(dump.oldest_state as usize) {
+        if !nodes.0.contains_key(root.as_bytes()) {
+            return Err(format!("the state of block {number} is missing"));
+        }
+    }
+    let newest = roots.last().copied().unwrap_or_default();
+    check_whole(nodes, newest).map_err(|error| format!("its newest state is not whole: {error}"))
+}
+
+fn check_whole(nodes: DumpedNodes<'_>, root: Hash) -> Result<(), String> {
     let state = TrieBackendBuilder::<_, BlakeTwo256>::new(nodes, root).build();
     let mut pairs = state.pairs(Default::default())?;
     pairs.try_for_each(|pair| pair.map(drop))

@@ -6,6 +6,8 @@ use myelin_runtime::Hash;
 use myelin_store::StoreError;
 use sp_runtime::transaction_validity::TransactionValidityError;
 
+use crate::audit::Audit;
+
 /// Why the chain cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -51,6 +53,25 @@ pub enum ChainError {
         /// The tip.
         tip: Hash,
     },
+    /// Money was lost, or made from nothing.
+    #[error(
+        "money is not conserved after block {number}, {hash:?}: accounts hold {} rao, the ledger has issued {}, the \
+         market {}; pools and root hold {} rao of stake; subnets that do not add up: {:?}. This is a defect of the \
+         runtime or of the genesis",
+        .books.accounts_rao,
+        .books.market.ledger_issuance_rao,
+        .books.market.market_issuance_rao,
+        .books.market.total_stake_rao,
+        .books.market.subnets.iter().filter(|subnet| !subnet.holds()).collect::<Vec<_>>()
+    )]
+    NotConserved {
+        /// Height of the block.
+        number: u32,
+        /// Its hash.
+        hash: Hash,
+        /// Where everything is.
+        books: Box<Audit>,
+    },
 }
 
 impl ChainError {
@@ -62,7 +83,7 @@ impl ChainError {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Store(error) => error.is_fatal(),
-            Self::Runtime { .. } => true,
+            Self::Runtime { .. } | Self::NotConserved { .. } => true,
             _ => false,
         }
     }

@@ -22,7 +22,7 @@ use myelin_runtime::{
 };
 use myelin_store::{contain_panics, NodeChanges};
 use sp_core::storage::StateVersion;
-use sp_externalities::Extensions;
+use sp_externalities::{set_and_run_with_externalities, Extensions};
 use sp_inherents::InherentData;
 use sp_runtime::{
     traits::BlakeTwo256,
@@ -33,9 +33,12 @@ use sp_state_machine::{Ext, OverlayedChanges};
 use sp_trie::PrefixedMemoryDB;
 
 use crate::{
+    audit::{must_hold, AUDIT},
     block::{decode_extrinsic, Block, Transaction},
     node_reader::Backend,
-    storage_keys, CallError, ChainError, InvalidBlock,
+    storage_keys,
+    timed::{Deadline, Timed},
+    CallError, ChainError, InvalidBlock,
 };
 
 /// How many transactions in a row may turn out not to fit before a proposal stops looking for smaller ones.
@@ -43,6 +46,9 @@ const MAX_MISFITS: usize = 8;
 
 /// Calls nest in calls, and each level of an unoptimised runtime takes many kilobytes of stack.
 pub(crate) const STACK_BYTES: usize = 64 << 20;
+
+/// The runtime function that executes one extrinsic.
+const APPLY: &str = "BlockBuilder_apply_extrinsic";
 
 /// What a proposer may spend on a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +175,15 @@ impl From<ChainError> for ExecutionError {
     }
 }
 
+/// What a runtime call gets besides the state.
+#[derive(Clone, Default)]
+pub(crate) struct CallOptions {
+    /// Signatures that need no verification.
+    pub signatures: Option<Arc<dyn SignatureCache>>,
+    /// The call is stopped at its first access to the state after this.
+    pub deadline: Option<Deadline>,
+}
+
 /// Runs one runtime function on `state`; its writes go to `overlay`.
 ///
 /// # Errors
@@ -177,25 +192,26 @@ impl From<ChainError> for ExecutionError {
 pub(crate) fn call_runtime(
     state: &Backend,
     overlay: &mut OverlayedChanges<BlakeTwo256>,
-    signatures: Option<Arc<dyn SignatureCache>>,
+    options: CallOptions,
     method: &str,
     arguments: &[u8],
 ) -> Result<Vec<u8>, CallError> {
+    let CallOptions { signatures, deadline } = options;
     let mut extensions = Extensions::default();
     if let Some(signatures) = signatures {
         extensions.register(VerifiedSignatures(signatures));
     }
-    let entered = overlay.enter_runtime().map_err(|_| "the runtime called itself".to_owned());
-    let outcome = entered.and_then(|()| {
-        let mut ext = Ext::new(overlay, state, Some(&mut extensions));
-        let outcome = contain_panics(|| {
-            sp_externalities::set_and_run_with_externalities(&mut ext, || api::dispatch(method, arguments))
-        });
-        overlay.exit_runtime().map_err(|_| "the runtime was left twice".to_owned())?;
-        outcome
-    });
+    overlay.enter_runtime().map_err(|_| CallError::Panicked("the runtime called itself".to_owned()))?;
+    let mut ext = Ext::new(overlay, state, Some(&mut extensions));
+    let mut timed = Timed::new(&mut ext, deadline);
+    let outcome =
+        contain_panics(|| set_and_run_with_externalities(&mut timed, || api::dispatch(method, arguments)));
+    let in_time = timed.check();
+    let left = overlay.exit_runtime();
     // A panic because of a failed read is the database's fault, not the runtime's.
     state.backend_storage().take_failure()?;
+    left.map_err(|_| CallError::Panicked("the runtime was left twice".to_owned()))?;
+    in_time?;
     match outcome {
         Err(panic) => Err(CallError::Panicked(panic)),
         Ok(None) => Err(CallError::UnknownMethod(method.to_owned())),
@@ -213,24 +229,27 @@ pub(crate) fn with_ample_stack<T>(operation: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(STACK_BYTES / 2, STACK_BYTES, operation)
 }
 
-/// Executes a block on `state`, which is the state after `parent`.
+/// Executes a block on `state`, which is the state after `parent`. With `audited`, the block is refused as the node's own
+/// failure when money is not conserved after it.
 pub(crate) fn execute(
     state: &Backend,
     parent: &Header,
     signatures: Arc<dyn SignatureCache>,
+    audited: bool,
     content: Content<'_>,
 ) -> Result<ExecutedBlock, ExecutionError> {
-    with_ample_stack(|| execute_here(state, parent, signatures, content))
+    with_ample_stack(|| execute_here(state, parent, signatures, audited, content))
 }
 
 fn execute_here(
     state: &Backend,
     parent: &Header,
     signatures: Arc<dyn SignatureCache>,
+    audited: bool,
     content: Content<'_>,
 ) -> Result<ExecutedBlock, ExecutionError> {
-    let mut execution =
-        Execution { state, overlay: OverlayedChanges::default(), signatures, body: Vec::new(), pooled: 0 };
+    let options = CallOptions { signatures: Some(signatures), deadline: None };
+    let mut execution = Execution { audited, ..Execution::new(state, options) };
     match content {
         Content::Offered { context, candidates } => {
             execution.initialize(parent, digest_of(context))?;
@@ -248,6 +267,34 @@ fn execute_here(
     }
 }
 
+/// Executes a block on `state`, which is the state after `parent`, with nothing in it but `extrinsic`; gives what became of
+/// that and forgets the rest.
+///
+/// # Errors
+/// See [`CallError`].
+pub(crate) fn dry_run(
+    state: &Backend,
+    parent: &Header,
+    time_ms: u64,
+    extrinsic: &[u8],
+    deadline: Option<Deadline>,
+) -> Result<ApplyExtrinsicResult, CallError> {
+    let context = ProposalContext { time_ms, author: None, budget: Budget::default() };
+    let run = || {
+        let mut execution = Execution::new(state, CallOptions { signatures: None, deadline });
+        execution.initialize(parent, digest_of(&context))?;
+        execution.apply_inherents(&context)?;
+        let answer = execution.call(APPLY, extrinsic).map_err(|source| node_failure(APPLY, source))?;
+        decode_answer(APPLY, &answer)
+    };
+    with_ample_stack(run).map_err(|error| match error {
+        ExecutionError::Node(ChainError::Runtime { source, .. }) => source,
+        ExecutionError::Node(ChainError::Store(error)) => error.into(),
+        ExecutionError::Node(error) => CallError::Panicked(error.to_string()),
+        ExecutionError::Block(reason) => CallError::Panicked(reason.to_string()),
+    })
+}
+
 fn digest_of(context: &ProposalContext) -> Digest {
     Digest { logs: context.author.iter().map(author_digest).collect() }
 }
@@ -255,22 +302,27 @@ fn digest_of(context: &ProposalContext) -> Digest {
 struct Execution<'a> {
     state: &'a Backend,
     overlay: OverlayedChanges<BlakeTwo256>,
-    signatures: Arc<dyn SignatureCache>,
+    options: CallOptions,
+    audited: bool,
     body: Vec<Vec<u8>>,
     pooled: usize,
 }
 
-impl Execution<'_> {
+impl<'a> Execution<'a> {
+    fn new(state: &'a Backend, options: CallOptions) -> Self {
+        let overlay = OverlayedChanges::default();
+        Self { state, overlay, options, audited: false, body: Vec::new(), pooled: 0 }
+    }
+
     fn call(&mut self, method: &str, arguments: &[u8]) -> Result<Vec<u8>, CallError> {
-        call_runtime(self.state, &mut self.overlay, Some(Arc::clone(&self.signatures)), method, arguments)
+        call_runtime(self.state, &mut self.overlay, self.options.clone(), method, arguments)
     }
 
     /// A call that fails only when the node or the whole block is at fault.
     fn step(&mut self, method: &'static str, arguments: &[u8]) -> Result<Vec<u8>, ExecutionError> {
         self.call(method, arguments).map_err(|error| match error {
-            CallError::Store(error) => ExecutionError::Node(error.into()),
             CallError::Panicked(text) => ExecutionError::Block(InvalidBlock::Execution(text)),
-            source => ExecutionError::Node(ChainError::Runtime { method, source }),
+            source => node_failure(method, source),
         })
     }
 
@@ -344,13 +396,10 @@ impl Execution<'_> {
     /// Applies one extrinsic; state and body change only when it is included.
     fn apply(&mut self, bytes: &[u8]) -> Result<Verdict, ExecutionError> {
         self.overlay.start_transaction();
-        let verdict = match self.call("BlockBuilder_apply_extrinsic", bytes) {
-            Ok(answer) => verdict_of(decode_answer("BlockBuilder_apply_extrinsic", &answer)?),
+        let verdict = match self.call(APPLY, bytes) {
+            Ok(answer) => verdict_of(decode_answer(APPLY, &answer)?),
             Err(CallError::Panicked(text)) => Verdict::Rejected(Rejection::Panicked(text)),
-            Err(CallError::Store(error)) => return Err(ChainError::from(error).into()),
-            Err(source) => {
-                return Err(ChainError::Runtime { method: "BlockBuilder_apply_extrinsic", source }.into())
-            }
+            Err(source) => return Err(node_failure(APPLY, source)),
         };
         let included = verdict == Verdict::Included;
         close_transaction(&mut self.overlay, included)
@@ -367,14 +416,26 @@ impl Execution<'_> {
         value.and_then(|mut bytes| u64::decode(&mut bytes).ok()).unwrap_or_default()
     }
 
+    /// Checks the state that the block leaves behind, before anything of it is written.
+    fn audit(&mut self, header: &Header) -> Result<(), ExecutionError> {
+        self.overlay.start_transaction();
+        let answer = self.step(AUDIT, &[]);
+        close_transaction(&mut self.overlay, false)
+            .map_err(|text| ExecutionError::Block(InvalidBlock::Execution(text)))?;
+        Ok(must_hold(header.number, header.hash(), decode_answer(AUDIT, &answer?)?)?)
+    }
+
     fn finish(mut self) -> Result<ExecutedBlock, ExecutionError> {
         let header = self.step("BlockBuilder_finalize_block", &[])?;
         let header: Header = decode_answer("BlockBuilder_finalize_block", &header)?;
+        if self.audited {
+            self.audit(&header)?;
+        }
         let time_ms = self.time_ms();
         let changes = self.overlay.drain_storage_changes(self.state, StateVersion::V1).map_err(|error| {
             ChainError::damaged(format_args!("the state changes cannot be computed: {error}"))
         })?;
-        self.state.backend_storage().take_failure().map_err(read_failure)?;
+        self.state.backend_storage().take_failure().map_err(ChainError::from)?;
         if changes.transaction_storage_root != header.state_root {
             return Err(ChainError::damaged("the state changes do not give the header's state root").into());
         }
@@ -388,10 +449,11 @@ impl Execution<'_> {
     }
 }
 
-fn read_failure(error: CallError) -> ExecutionError {
-    match error {
+/// A call that failed for no fault of its input.
+fn node_failure(method: &'static str, source: CallError) -> ExecutionError {
+    match source {
         CallError::Store(error) => ChainError::from(error).into(),
-        source => ChainError::Runtime { method: "storage root", source }.into(),
+        source => ChainError::Runtime { method, source }.into(),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod validators;
 mod chain;
 mod node_reader;
 mod signatures;
+mod timed;
 
 pub use block::{Block, CommittedBlock, Transaction};
 pub use certificate::{Certificate, CertificateError};

@@ -1,10 +1,6 @@
 //! The seam between the trie and the store.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use hash_db::Prefix;
 use myelin_runtime::Hash;
@@ -13,8 +9,6 @@ use parking_lot::Mutex;
 use sp_runtime::traits::BlakeTwo256;
 use sp_state_machine::{TrieBackend, TrieBackendBuilder, TrieBackendStorage};
 use sp_trie::{cache::LocalTrieCache, DBValue};
-
-use crate::CallError;
 
 /// State at one root.
 pub(crate) type Backend = TrieBackend<NodeReader, BlakeTwo256, LocalTrieCache<BlakeTwo256>>;
@@ -30,24 +24,12 @@ pub(crate) type NodeMap = HashMap<Vec<u8>, Vec<u8>>;
 pub(crate) struct NodeReader {
     snapshot: Arc<Snapshot>,
     unwritten: Option<Arc<NodeMap>>,
-    deadline: Option<Deadline>,
-    failure: Arc<Mutex<Option<ReadFailure>>>,
-}
-
-#[derive(Clone, Copy)]
-struct Deadline {
-    at: Instant,
-    limit: Duration,
-}
-
-enum ReadFailure {
-    Store(StoreError),
-    Deadline(Duration),
+    failure: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl NodeReader {
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, unwritten: None, deadline: None, failure: Arc::default() }
+        Self { snapshot, unwritten: None, failure: Arc::default() }
     }
 
     /// The same, with nodes that the snapshot does not have.
@@ -55,29 +37,15 @@ impl NodeReader {
         Self { unwritten: Some(nodes), ..self }
     }
 
-    /// The same, failing every read that starts later than `limit` from now.
-    pub fn with_time_limit(self, limit: Duration) -> Self {
-        let deadline = Instant::now().checked_add(limit).map(|at| Deadline { at, limit });
-        Self { deadline, ..self }
-    }
-
     /// The first failure since the last call, if there was one.
-    pub fn take_failure(&self) -> Result<(), CallError> {
-        match self.failure.lock().take() {
-            None => Ok(()),
-            Some(ReadFailure::Store(error)) => Err(error.into()),
-            Some(ReadFailure::Deadline(limit)) => Err(CallError::DeadlineExceeded(limit.as_millis() as u64)),
-        }
+    pub fn take_failure(&self) -> Result<(), StoreError> {
+        self.failure.lock().take().map_or(Ok(()), Err)
     }
 
-    fn read(&self, key: &[u8]) -> Result<Option<DBValue>, ReadFailure> {
-        match self.deadline {
-            Some(Deadline { at, limit }) if Instant::now() > at => return Err(ReadFailure::Deadline(limit)),
-            _ => {}
-        }
+    fn read(&self, key: &[u8]) -> Result<Option<DBValue>, StoreError> {
         match self.unwritten.as_ref().and_then(|nodes| nodes.get(key)) {
             Some(node) => Ok(Some(node.clone())),
-            None => self.snapshot.node(key).map_err(ReadFailure::Store),
+            None => self.snapshot.node(key),
         }
     }
 }
@@ -85,12 +53,9 @@ impl NodeReader {
 impl TrieBackendStorage<BlakeTwo256> for NodeReader {
     fn get(&self, hash: &Hash, prefix: Prefix<'_>) -> Result<Option<DBValue>, String> {
         let key = sp_trie::prefixed_key::<BlakeTwo256>(hash, prefix);
-        self.read(&key).map_err(|failure| {
-            let text = match &failure {
-                ReadFailure::Store(error) => error.to_string(),
-                ReadFailure::Deadline(_) => "out of time".to_owned(),
-            };
-            self.failure.lock().get_or_insert(failure);
+        self.read(&key).map_err(|error| {
+            let text = error.to_string();
+            self.failure.lock().get_or_insert(error);
             text
         })
     }

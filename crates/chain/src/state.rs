@@ -5,13 +5,15 @@ use std::{sync::Arc, time::Duration};
 use codec::Decode;
 use myelin_runtime::{Hash, Header};
 use myelin_store::Snapshot;
-use sp_runtime::traits::BlakeTwo256;
+use sp_runtime::{traits::BlakeTwo256, ApplyExtrinsicResult};
 use sp_state_machine::{Backend as _, IterArgs, OverlayedChanges};
 use sp_trie::cache::SharedTrieCache;
 
 use crate::{
-    executor::{call_runtime, with_ample_stack},
+    executor::{call_runtime, dry_run, with_ample_stack, CallOptions},
     node_reader::{backend, Backend, NodeReader},
+    storage_keys,
+    timed::Deadline,
     CallError, ChainError,
 };
 
@@ -21,8 +23,8 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 /// What a runtime call from outside may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
-    /// The call is stopped at its first read of state after this time. Work that reads nothing is not interrupted, so
-    /// callers allow only functions that are known to end.
+    /// The call is stopped at its first access to the state after this time. Work that accesses nothing is not
+    /// interrupted, so callers allow only functions that are known to end.
     pub max_time: Duration,
     /// Largest answer in bytes.
     pub max_result_bytes: usize,
@@ -147,9 +149,9 @@ impl StateView {
     /// # Errors
     /// See [`CallError`].
     pub fn call(&self, method: &str, arguments: &[u8], limits: CallLimits) -> Result<Vec<u8>, CallError> {
-        let reader = NodeReader::new(Arc::clone(&self.snapshot)).with_time_limit(limits.max_time);
-        let state = backend(reader, self.header.state_root, self.cache.local_cache_untrusted());
-        let call = || call_runtime(&state, &mut OverlayedChanges::default(), None, method, arguments);
+        let state = self.own_backend();
+        let options = CallOptions { deadline: Deadline::after(limits.max_time), ..CallOptions::default() };
+        let call = || call_runtime(&state, &mut OverlayedChanges::default(), options, method, arguments);
         let answer = with_ample_stack(call)?;
         if answer.len() > limits.max_result_bytes {
             return Err(CallError::ResultTooLarge { found: answer.len(), limit: limits.max_result_bytes });
@@ -157,15 +159,35 @@ impl StateView {
         Ok(answer)
     }
 
+    /// Executes an extrinsic as the only one of a block that follows this one, and forgets what it writes. The outer result
+    /// is the extrinsic's validity there, the inner one that of what it dispatches.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub fn dry_run(&self, extrinsic: &[u8], limits: CallLimits) -> Result<ApplyExtrinsicResult, CallError> {
+        let number = |key: &[u8]| {
+            self.value::<u64>(key).map_err(|error| match error {
+                ChainError::Store(error) => error.into(),
+                other => CallError::Panicked(other.to_string()),
+            })
+        };
+        let slot_ms = number(&storage_keys::slot_duration())?.unwrap_or_default().max(1);
+        let time_ms = number(&storage_keys::timestamp())?.unwrap_or_default().saturating_add(slot_ms);
+        dry_run(&self.own_backend(), &self.header, time_ms, extrinsic, Deadline::after(limits.max_time))
+    }
+
+    /// The same state, with failures that are not mixed up with those of other readers of this view.
+    fn own_backend(&self) -> Backend {
+        let reader = NodeReader::new(Arc::clone(&self.snapshot));
+        backend(reader, self.header.state_root, self.cache.local_cache_untrusted())
+    }
+
     pub(crate) fn backend(&self) -> &Backend {
         &self.backend
     }
 
     fn read<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Result<T, ChainError> {
-        self.backend.backend_storage().take_failure().map_err(|failure| match failure {
-            CallError::Store(error) => error.into(),
-            other => ChainError::damaged(other),
-        })?;
+        self.backend.backend_storage().take_failure()?;
         result.map_err(|error| ChainError::damaged(format_args!("the state of {:?}: {error}", self.hash)))
     }
 }

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use codec::{Decode, Encode};
 use common::*;
 use myelin_chain::{
-    audit::conservation,
+    audit::audit,
     executor::{Budget, NoCandidates},
     storage_keys, Block, CallError, CallLimits, Candidates, Chain, ChainError, ChainEvent, CommitOutcome,
     Hash, History, InvalidBlock, ProposalContext, Rejection, Store, StoreConfig, StoreError, SubmitError,
@@ -84,9 +84,8 @@ fn a_proposed_block_is_valid_elsewhere_and_committing_it_moves_the_tip() {
     assert_eq!(other.hash_of(1).unwrap(), Some(hash));
     assert_eq!(other.hash_of(2).unwrap(), None);
     let transfer = Transaction::new(block.body[1].clone());
-    assert_eq!(other.find_extrinsic(&transfer.hash).unwrap(), Some((1, 1)));
-    assert_eq!(stored.index_of(&transfer.hash), Some(1));
-    assert!(conservation(&other.tip_state().unwrap()).unwrap().holds());
+    assert_eq!(stored.block.body[1], transfer.bytes);
+    assert!(audit(&other.tip_state().unwrap()).unwrap().holds());
 }
 
 #[test]
@@ -238,7 +237,7 @@ fn the_author_is_named_in_the_header_and_paid() {
     assert_eq!(executed.block.header.digest.logs, [myelin_runtime::authorship::author_digest(&author)]);
     chain.commit(executed, Vec::new()).unwrap();
     assert!(free_balance(&chain, &author) > before + 1_000);
-    assert!(conservation(&chain.tip_state().unwrap()).unwrap().holds());
+    assert!(audit(&chain.tip_state().unwrap()).unwrap().holds());
 }
 
 fn free_balance(chain: &Chain, account: &myelin_chain::AccountId) -> u64 {
@@ -333,6 +332,23 @@ fn runtime_calls_answer_and_fail_as_values() {
 }
 
 #[test]
+fn a_call_that_reads_only_what_is_cached_ends_in_time() {
+    let chain = chain();
+    let view = chain.tip_state().unwrap();
+    let ask = |count: usize, max_time| {
+        let coldkeys = vec![Keyring::Alice.to_account_id(); count].encode();
+        let limits = CallLimits { max_time, ..CallLimits::default() };
+        view.call("StakeInfoRuntimeApi_get_stake_info_for_coldkeys", &coldkeys, limits)
+    };
+    // Whatever one account needs is in memory after this.
+    ask(1, Duration::from_secs(60)).unwrap();
+    let started = std::time::Instant::now();
+    let late = ask(65_000, Duration::from_millis(100));
+    assert!(matches!(late, Err(CallError::DeadlineExceeded(100))), "{:?}", late.map(|answer| answer.len()));
+    assert!(started.elapsed() < Duration::from_secs(30), "took {:?}", started.elapsed());
+}
+
+#[test]
 fn decided_gives_final_blocks_in_order() {
     let chain = chain();
     let hashes: Vec<_> = (0..6).map(|_| commit_empty(&chain)).collect();
@@ -422,6 +438,34 @@ fn a_database_of_another_chain_is_refused() {
 }
 
 #[test]
+fn an_audited_chain_has_no_block_that_makes_money_from_nothing() {
+    let audited = chain();
+    let (waiting, transaction) = (mempool(&audited), counterfeit(&audited));
+    waiting.submit_here(transaction.clone()).unwrap();
+    let error = audited.propose(&context(next_time_ms(&audited)), &mut waiting.best()).unwrap_err();
+    assert!(error.is_fatal());
+    let text = error.to_string();
+    let ChainError::NotConserved { number: 1, hash, books } = error else { panic!("{text}") };
+    let (held, issued) = (books.accounts_rao, u128::from(books.market.ledger_issuance_rao));
+    assert_eq!(issued, held + 1);
+    for part in ["after block 1,", &format!("{hash:?}"), &format!("{held} rao"), &format!("issued {issued}")]
+    {
+        assert!(text.contains(part), "{text} does not name {part}");
+    }
+
+    // Who does not look makes the same block.
+    let careless = Chain::open(Store::open(&StoreConfig::memory()).unwrap(), Some(&genesis())).unwrap();
+    let waiting = mempool(&careless);
+    waiting.submit_here(transaction).unwrap();
+    assert_eq!(commit_pool(&careless, &waiting), hash);
+    let block = careless.block(&hash).unwrap().unwrap().block;
+    assert!(matches!(audited.validate(&block, None), Err(ChainError::NotConserved { number: 1, .. })));
+    assert_eq!(audited.tip().number(), 0, "nothing was committed");
+    let imported = audited.import(&careless.export().unwrap());
+    assert!(matches!(imported, Err(ChainError::NotConserved { number: 1, .. })), "{imported:?}");
+}
+
+#[test]
 fn opening_is_quick() {
     let directory = tempfile::tempdir().unwrap();
     let started = std::time::Instant::now();
@@ -445,9 +489,17 @@ fn a_dump_is_loaded_only_when_it_is_whole_and_of_this_chain() {
         change(&mut changed);
         target.import(&changed.to_bytes()).err().map(|error| error.to_string()).unwrap_or_default()
     };
-    assert!(refused(|dump| dump.nodes.truncate(20)).contains("not whole"));
+    // The path to a root is empty, so that its key is its hash alone.
+    assert!(refused(|dump| dump.nodes.retain(|(key, _)| key.len() == 32)).contains("not whole"));
     assert!(refused(|dump| dump.blocks.truncate(8)).contains("do not belong") || parsed.blocks.len() == 8);
     assert!(refused(|dump| dump.blocks[4].header[0] ^= 1).contains("does not follow"));
+    assert!(refused(|dump| dump.blocks[4].body.push(vec![0])).contains("the body of block 4 is not"));
+    assert!(refused(|dump| dump.blocks[0].body.push(vec![0])).contains("the body of block 0 is not"));
+    let root = source.state(&source.hash_of(7).unwrap().unwrap()).unwrap().header().state_root;
+    let mut changed = parsed.clone();
+    changed.nodes.retain(|(key, _)| key.as_slice() != root.as_bytes());
+    let error = target.import(&changed.to_bytes()).unwrap_err().to_string();
+    assert!(error.contains("the state of block 7 is missing"), "{error}");
     let other = memory_chain_with(&myelin_runtime::presets::Genesis { sudo: None, ..development() });
     let error = other.import(&dump).unwrap_err();
     assert!(matches!(error, ChainError::Store(StoreError::WrongGenesis { .. })), "{error}");

@@ -4,17 +4,17 @@ mod common;
 
 use std::{
     sync::{
-        atomic::{AtomicU64, Ordering},
-        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, Weak,
     },
     time::Duration,
 };
 
 use common::*;
 use myelin_chain::{
-    audit::conservation, Application, Chain, ChainError, ChainEvent, History, Local, LocalConfig, LocalError,
-    LocalHandle, Mempool, SealMode, Sequencer, SequencerError, SnapshotId, StoreConfig, StoreError,
-    TransactionStatus,
+    audit::audit, storage_keys, Application, Chain, ChainError, ChainEvent, ChainObserver, CommittedBlock,
+    History, Local, LocalConfig, LocalError, LocalHandle, Mempool, SealMode, Sequencer, SequencerError,
+    SnapshotId, StoreConfig, StoreError, Tip, Transaction, TransactionStatus,
 };
 use sp_keyring::Sr25519Keyring as Keyring;
 use tokio::{task::JoinHandle, time::timeout};
@@ -169,9 +169,10 @@ async fn mining_includes_what_waits() {
         ),
         "{statuses:?}"
     );
-    assert_eq!(node.chain.find_extrinsic(&hash).unwrap(), Some((1, 6)));
+    let first = node.chain.block(&node.chain.hash_of(1).unwrap().unwrap()).unwrap().unwrap();
+    assert_eq!(Transaction::new(first.block.body[6].clone()).hash, hash);
     assert_eq!(node.mempool.next_nonce(&Keyring::Alice.to_account_id()).unwrap(), 6);
-    assert!(conservation(&node.chain.tip_state().unwrap()).unwrap().holds());
+    assert!(audit(&node.chain.tip_state().unwrap()).unwrap().holds());
     node.stop().await.unwrap();
 }
 
@@ -197,6 +198,25 @@ async fn time_can_be_set_and_increased_but_not_turned_back() {
     assert_eq!(standing_still, tip.time_ms + 65_001, "a block is later than its parent");
     node.wall_ms.fetch_add(1_000, Ordering::SeqCst);
     assert_eq!(node.handle.seal().await.unwrap().time_ms, tip.time_ms + 66_000);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_cannot_be_moved_to_where_no_block_follows() {
+    let node = Node::start(SealMode::Manual);
+    let tip = node.handle.seal().await.unwrap();
+    for refused in [
+        node.handle.increase_time(u64::MAX).await.map(drop),
+        node.handle.set_time(u64::MAX).await,
+        node.handle.set_time(tip.time_ms + 101 * 365 * 86_400_000).await,
+    ] {
+        assert!(matches!(refused, Err(LocalError::TimeTooFarAhead { .. })), "{refused:?}");
+    }
+    assert_eq!(node.handle.status().await.unwrap().offset_ms, 0, "nothing has moved");
+    node.handle.increase_time(99 * 365 * 86_400_000).await.unwrap();
+    assert_eq!(node.handle.mine(2).await.unwrap().number(), 3);
+    let twice = node.handle.increase_time(99 * 365 * 86_400_000).await;
+    assert!(matches!(twice, Err(LocalError::TimeTooFarAhead { .. })), "the limit is for all moves together");
     node.stop().await.unwrap();
 }
 
@@ -241,11 +261,90 @@ async fn a_snapshot_is_gone_back_to_from_far_beyond_the_window() {
     }
     let view = node.chain.tip_state().unwrap();
     view.verify().unwrap();
-    assert!(conservation(&view).unwrap().holds());
+    assert!(audit(&view).unwrap().holds());
     // The same transfer applies again, and history goes on.
     node.mempool.submit(node.transfer(0)).await.unwrap();
     assert_eq!(node.handle.mine(20).await.unwrap().number(), noted.number() + 20);
     assert_eq!(node.chain.oldest_state().unwrap(), node.number() - 7);
+    node.stop().await.unwrap();
+}
+
+/// Reads the newest state over and over until `end`; returns how often.
+fn read_meanwhile(chain: &Chain, end: &AtomicBool) -> u64 {
+    let mut count = 0;
+    while !end.load(Ordering::SeqCst) {
+        let view = chain.tip_state().unwrap();
+        let time_ms: Option<u64> = view.value(&storage_keys::timestamp()).unwrap();
+        assert_eq!(time_ms.is_some(), view.number() > 0);
+        let number: Option<u32> = view.value(&storage_keys::value("System", "Number")).unwrap();
+        assert_eq!(number.unwrap_or_default(), view.number());
+        match chain.state(&view.hash()) {
+            Ok(again) => assert_eq!(again.value::<u64>(&storage_keys::timestamp()).unwrap(), time_ms),
+            // It was taken back, or has left the window.
+            Err(ChainError::UnknownBlock(_) | ChainError::StateDiscarded(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+        count += 1;
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_always_find_the_state_of_the_tip() {
+    let node = Node::start_on(memory_chain(History::Blocks(1)), SealMode::Manual);
+    let end = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let (chain, end) = (Arc::clone(&node.chain), Arc::clone(&end));
+            std::thread::spawn(move || read_meanwhile(&chain, &end))
+        })
+        .collect();
+    for _ in 0..12 {
+        let snapshot = node.handle.snapshot().await.unwrap();
+        node.handle.mine(20).await.unwrap();
+        node.handle.revert(snapshot).await.unwrap();
+        // More than the window in one transaction.
+        node.handle.mine(5).await.unwrap();
+    }
+    end.store(true, Ordering::SeqCst);
+    for reader in readers {
+        assert!(reader.join().unwrap() > 10);
+    }
+    assert_eq!(node.number(), 60);
+    node.stop().await.unwrap();
+}
+
+/// Reads the newest state whenever it is told of a block.
+struct Inquisitive {
+    chain: Arc<Chain>,
+    seen: Mutex<Vec<(u32, u32)>>,
+}
+
+impl ChainObserver for Inquisitive {
+    fn committed(&self, block: &Arc<CommittedBlock>) {
+        let view = self.chain.tip_state().unwrap();
+        view.verify().unwrap();
+        self.seen.lock().unwrap().push((block.number(), view.number()));
+    }
+
+    fn reverted(&self, tip: &Tip) {
+        self.chain.tip_state().unwrap().verify().unwrap();
+        self.seen.lock().unwrap().push((tip.number(), tip.number()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_observer_of_a_batch_longer_than_the_window_reads_the_newest_state() {
+    let node = Node::start_on(memory_chain(History::Blocks(1)), SealMode::Manual);
+    let observer = Arc::new(Inquisitive { chain: Arc::clone(&node.chain), seen: Mutex::default() });
+    let weak: Weak<Inquisitive> = Arc::downgrade(&observer);
+    node.chain.observe(weak);
+    node.handle.mine(4).await.unwrap();
+    let snapshot = node.handle.snapshot().await.unwrap();
+    node.handle.mine(2).await.unwrap();
+    node.handle.revert(snapshot).await.unwrap();
+    let seen = observer.seen.lock().unwrap().clone();
+    assert_eq!(seen, [(1, 4), (2, 4), (3, 4), (4, 4), (5, 6), (6, 6), (4, 4)]);
     node.stop().await.unwrap();
 }
 
@@ -311,6 +410,21 @@ async fn a_failed_write_stops_sealing_and_is_the_nodes_error() {
     let chain = open(&StoreConfig::directory(directory.path()));
     assert!(chain.tip().number() >= tip.number(), "everything that was told is there");
     chain.tip_state().unwrap().verify().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_from_nothing_stops_sealing_and_is_the_nodes_error() {
+    let node = Node::start(SealMode::Manual);
+    node.handle.mine(2).await.unwrap();
+    node.mempool.submit(counterfeit(&node.chain)).await.unwrap();
+    let refused = node.handle.mine(1).await;
+    assert!(
+        matches!(refused, Err(LocalError::Chain(ChainError::NotConserved { number: 3, .. }))),
+        "{refused:?}"
+    );
+    assert_eq!(node.number(), 2);
+    let error = timeout(SOON, node.running).await.unwrap().unwrap().unwrap_err();
+    assert!(error.to_string().contains("not conserved after block 3"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

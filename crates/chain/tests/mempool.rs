@@ -260,7 +260,57 @@ async fn many_submissions_at_once_all_get_in() {
     while mempool.status().ready > 0 {
         commit_pool(&chain, &mempool);
     }
-    assert!(myelin_chain::audit::conservation(&chain.tip_state().unwrap()).unwrap().holds());
+    assert!(myelin_chain::audit::audit(&chain.tip_state().unwrap()).unwrap().holds());
+}
+
+#[tokio::test]
+async fn a_transaction_born_in_a_reverted_block_is_not_valid_any_more() {
+    let setting = setting();
+    commit_empties(&setting.chain, 4);
+    let birth = setting.chain.tip().hash;
+    let call = transfer_call(&Keyring::Bob.to_account_id(), 1_000_000);
+    let mortal = setting.alice.sign(call, 0, 0, Era::mortal(64, 4), birth);
+    let mut mortal = setting.watch(mortal).await;
+    let bob = Signer::new(&setting.chain, Keyring::Bob);
+    let mut immortal = setting.watch(bob.transfer(&setting.alice.account(), 5, 0, 0)).await;
+    assert_eq!(told(&mut mortal).await, TransactionStatus::Ready);
+    setting.chain.revert_to(2).unwrap();
+    assert_eq!(told(&mut mortal).await, TransactionStatus::Invalid);
+    assert_eq!(setting.status(), (1, 0), "what does not depend on the block stays");
+    let block = commit_pool(&setting.chain, &setting.mempool);
+    assert_eq!(told(&mut immortal).await, TransactionStatus::Ready);
+    assert_eq!(told(&mut immortal).await, TransactionStatus::InBlock { block, index: 1 });
+}
+
+#[tokio::test]
+async fn an_account_that_is_removed_and_comes_back_starts_again() {
+    let setting = setting();
+    let phoenix = Signer::from_seed(&setting.chain, 77);
+    let fund = |nonce, tip| setting.alice.transfer(&phoenix.account(), 50_000_000, nonce, tip);
+    setting.mempool.submit(fund(0, 0)).await.unwrap();
+    commit_pool(&setting.chain, &setting.mempool);
+
+    let everything = RuntimeCall::Balances(pallet_balances::Call::transfer_all {
+        dest: sp_runtime::MultiAddress::Id(Keyring::Bob.to_account_id()),
+        keep_alive: false,
+    });
+    let genesis = setting.chain.genesis_hash();
+    // The tips bring it before the next gift, and that before the transfer.
+    let leave = phoenix.sign(everything, 0, 10_000_000, Era::Immortal, genesis);
+    setting.mempool.submit(leave).await.unwrap();
+    let mut later = setting.watch(phoenix.transfer(&setting.alice.account(), 1_000, 1, 0)).await;
+    setting.mempool.submit(fund(1, 5_000_000)).await.unwrap();
+    commit_pool(&setting.chain, &setting.mempool);
+
+    // The account has come back in the same block, with nonce 0.
+    setting.mempool.submit(phoenix.transfer(&setting.alice.account(), 2_000, 0, 0)).await.unwrap();
+    let block = commit_pool(&setting.chain, &setting.mempool);
+    let mut statuses = Vec::new();
+    while let Some(status) = later.try_next() {
+        statuses.push(status);
+    }
+    assert!(statuses.contains(&TransactionStatus::InBlock { block, index: 2 }), "{statuses:?} in {block:?}");
+    assert_eq!(setting.mempool.next_nonce(&phoenix.account()).unwrap(), 2);
 }
 
 #[tokio::test]

@@ -172,19 +172,6 @@ impl Client {
         self.market(call, coldkey, wait).await
     }
 
-    /// Takes a seat on root for `hotkey`.
-    ///
-    /// # Errors
-    /// See [`Client::submit`].
-    pub async fn register_on_root(
-        &self,
-        coldkey: &Keypair,
-        hotkey: &AccountId,
-        wait: WaitFor,
-    ) -> Result<Receipt, ClientError> {
-        self.market(Market::root_register { hotkey: hotkey.clone() }, coldkey, wait).await
-    }
-
     async fn market(
         &self,
         call: Market<Runtime>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jsonrpsee::core::client::Subscription;
-use myelin_runtime::{Hash, Header, Runtime};
+use myelin_runtime::{Header, Runtime};
 use pallet_subtensor::{NetUid, SubnetEpochIndex};
 use tokio::time::{sleep, timeout, Instant};
 
@@ -139,24 +139,6 @@ impl Client {
 
     async fn epoch_index(&self, netuid: NetUid) -> Result<u64, ClientError> {
         self.map::<SubnetEpochIndex<Runtime>, _, _>(netuid).await
-    }
-
-    /// Waits until the finalized head is `block` or a block at its height or above.
-    ///
-    /// # Errors
-    /// [`ClientError::Timeout`] after `patience`, or the node was lost.
-    pub async fn wait_for_finality(&self, block: Hash, patience: Duration) -> Result<Header, ClientError> {
-        let number = self.at(block).block_number().await?;
-        let mut heads = self.heads(HeadKind::Finalized);
-        let reached = async {
-            loop {
-                let header = heads.next().await?;
-                if header.number >= number {
-                    return Ok(header);
-                }
-            }
-        };
-        within(patience, format!("waiting for block {number} to be final"), reached).await
     }
 }
 

@@ -20,8 +20,12 @@ fn account(uri: &str) -> AccountId {
 
 /// A chain with a block every 50 ms, which is as fast as tests need it.
 async fn start() -> (NodeHandle, Client) {
-    let node =
-        Node::development().sealing(SealMode::Interval(Duration::from_millis(50))).start().await.unwrap();
+    let node = Node::development()
+        .audited()
+        .sealing(SealMode::Interval(Duration::from_millis(50)))
+        .start()
+        .await
+        .unwrap();
     let client = Client::connect(node.ws_url()).await.unwrap();
     (node, client)
 }
@@ -183,6 +187,7 @@ async fn heads_are_followed_across_a_restart_of_the_node() {
     let directory = tempfile::tempdir().unwrap();
     let start = |address| {
         Node::development()
+            .audited()
             .sealing(SealMode::Interval(Duration::from_millis(50)))
             .base_path(directory.path())
             .rpc_address(address)

@@ -16,6 +16,9 @@ pub struct NodeConfig {
     pub rpc: Option<RpcConfig>,
     /// What waiting transactions may take up.
     pub mempool: MempoolLimits,
+    /// Whether the node checks after every block that money is conserved, and stops when it is not. Costs time in
+    /// proportion to the number of accounts and stakes.
+    pub audit: bool,
 }
 
 impl NodeConfig {
@@ -26,6 +29,7 @@ impl NodeConfig {
             store: StoreConfig::new(location),
             rpc: Some(RpcConfig::default()),
             mempool: MempoolLimits::default(),
+            audit: false,
         }
     }
 }

@@ -84,6 +84,12 @@ impl Node {
         self
     }
 
+    /// Checks after every block that money is conserved, and stops when it is not.
+    pub fn audited(mut self) -> Self {
+        self.config.audit = true;
+        self
+    }
+
     /// Lets clients see how the node stands in its network.
     pub fn network(mut self, network: NetworkView) -> Self {
         self.network = network;
@@ -102,13 +108,13 @@ impl Node {
     /// See [`NodeError`].
     pub async fn start(self) -> Result<NodeHandle, NodeError> {
         let Self { config, sequencing, network, shutdown } = self;
-        let NodeConfig { chain: spec, store, rpc, mempool } = config;
+        let NodeConfig { chain: spec, store, rpc, mempool, audit } = config;
         let identity = Identity {
             chain_name: spec.name.clone(),
             chain_kind: spec.kind,
             node_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let chain = off_the_async_threads(move || open_chain(&spec, &Store::open(&store)?)).await?;
+        let chain = off_the_async_threads(move || open_chain(&spec, Store::open(&store)?, audit)).await?;
         let mempool = Mempool::new(Arc::clone(&chain), mempool).map_err(NodeError::Threads)?;
         let (sequencer, development) = sequencing.into_parts();
         let server = match rpc {
@@ -141,12 +147,13 @@ impl Sequencing {
     }
 }
 
-fn open_chain(spec: &ChainSpec, store: &Store) -> Result<Arc<Chain>, NodeError> {
+fn open_chain(spec: &ChainSpec, store: Store, audit: bool) -> Result<Arc<Chain>, NodeError> {
     // Some pallets do not return what they think of their part, but panic.
     let genesis = contain_panics(|| spec.genesis.build_storage())
         .and_then(|storage| storage)
         .map_err(|reason| NodeError::Genesis { chain: spec.name.clone(), reason })?;
-    Ok(Chain::open(store.clone(), Some(&genesis))?)
+    let open = if audit { Chain::open_audited } else { Chain::open };
+    Ok(open(store, Some(&genesis))?)
 }
 
 async fn off_the_async_threads<T: Send + 'static>(

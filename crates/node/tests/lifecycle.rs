@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn manual(path: &Path) -> Node {
-    Node::development().base_path(path).sealing(SealMode::Manual)
+    Node::development().audited().base_path(path).sealing(SealMode::Manual)
 }
 
 async fn ask(node: &NodeHandle, method: &str) -> Value {
@@ -34,7 +34,7 @@ async fn fails(node: Node) -> NodeError {
 #[tokio::test]
 async fn one_line_starts_a_chain_that_makes_blocks() {
     let started = Instant::now();
-    let node = Node::development().start().await.unwrap();
+    let node = Node::development().audited().start().await.unwrap();
     assert_eq!(ask(&node, "system_chain").await, "Myelin Development");
     assert_eq!(ask(&node, "system_chainType").await, "Development");
     let mut events = node.chain().subscribe();
@@ -78,7 +78,7 @@ async fn a_base_path_belongs_to_one_node_and_one_chain() {
             Location::Directory(directory.path().to_owned()),
         )
     };
-    let error = fails(Node::local(config, LocalConfig::new(SealMode::Manual))).await;
+    let error = fails(Node::local(config, LocalConfig::new(SealMode::Manual)).audited()).await;
     assert!(error.to_string().contains("belongs to the chain with genesis"), "{error}");
 
     let file = directory.path().join("file");
@@ -89,20 +89,20 @@ async fn a_base_path_belongs_to_one_node_and_one_chain() {
 
 #[tokio::test]
 async fn a_port_belongs_to_one_node() {
-    let node = Node::development().start().await.unwrap();
+    let node = Node::development().audited().start().await.unwrap();
     let address: SocketAddr = node.rpc_address().unwrap();
-    let error = fails(Node::development().rpc_address(address)).await;
+    let error = fails(Node::development().audited().rpc_address(address)).await;
     assert!(matches!(&error, NodeError::Rpc(_)), "{error}");
     assert!(error.to_string().contains(&format!("{address} is in use")), "{error}");
     node.shutdown().await.unwrap();
-    let node = Node::development().rpc_address(address).start().await.unwrap();
+    let node = Node::development().audited().rpc_address(address).start().await.unwrap();
     assert_eq!(node.rpc_address(), Some(address), "the port is free again at once");
     node.shutdown().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_node_can_do_without_rpc() {
-    let node = Node::development().rpc(None).sealing(SealMode::Manual).start().await.unwrap();
+    let node = Node::development().audited().rpc(None).sealing(SealMode::Manual).start().await.unwrap();
     assert_eq!((node.rpc_address(), node.ws_url()), (None, String::new()));
     assert_eq!(node.development().unwrap().mine(1).await.unwrap().number(), 1);
     node.shutdown().await.unwrap();
@@ -111,7 +111,7 @@ async fn a_node_can_do_without_rpc() {
 #[tokio::test]
 async fn it_ends_when_told_from_outside_or_dropped() {
     let token = CancellationToken::new();
-    let node = Node::development().shutdown_on(token.clone()).start().await.unwrap();
+    let node = Node::development().audited().shutdown_on(token.clone()).start().await.unwrap();
     token.cancel();
     timeout(PATIENCE, node.wait()).await.unwrap().unwrap();
 
@@ -151,7 +151,7 @@ async fn a_failed_write_stops_the_node_with_an_error() {
     config.store.max_bytes = Some(4 << 20);
     config.store.history = History::Archive;
     config.rpc = Some(RpcConfig::any_port());
-    let node = Node::local(config, LocalConfig::new(SealMode::Manual)).start().await.unwrap();
+    let node = Node::local(config, LocalConfig::new(SealMode::Manual)).audited().start().await.unwrap();
     let token = node.shutdown_token();
     let address = node.rpc_address().unwrap();
     let control = node.development().unwrap().clone();

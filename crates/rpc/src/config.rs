@@ -8,11 +8,19 @@ use std::{
 /// The port that clients try first.
 pub const DEFAULT_PORT: u16 = 9944;
 
+/// The wallet and explorer that connects to nodes of this machine, as Substrate allows.
+const POLKADOT_APPS: &str = "https://polkadot.js.org";
+
 /// How a server works. Every limit bounds what clients can make the node hold or do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RpcConfig {
     /// Where to listen, for HTTP and WebSocket alike. Port 0 takes any free one.
     pub address: SocketAddr,
+    /// Origins whose web pages may use the server, as browsers write them (`https://wallet.example`), besides pages of this
+    /// machine. `*` stands for all.
+    pub allowed_origins: Vec<String>,
+    /// Names by which clients may address the server, besides `localhost` and IP addresses. `*` stands for all.
+    pub allowed_hosts: Vec<String>,
     /// Open connections; more are refused.
     pub max_connections: usize,
     /// Bytes of a request or batch.
@@ -51,6 +59,8 @@ impl Default for RpcConfig {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             address: (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(),
+            allowed_origins: vec![POLKADOT_APPS.to_owned()],
+            allowed_hosts: Vec::new(),
             max_connections: 512,
             // Twice the largest extrinsic, because it comes in hexadecimal, and something around it.
             max_request_bytes: 5 << 20,

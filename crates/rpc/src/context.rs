@@ -5,7 +5,7 @@ use std::sync::Arc;
 use myelin_chain::{CallLimits, Chain, Hash, LocalHandle, Mempool, StateView};
 
 use crate::{
-    error::{self, RpcResult},
+    error::{self, limit_exceeded, RpcResult},
     work::Workshop,
     RpcConfig,
 };
@@ -105,11 +105,26 @@ impl Context {
 
     /// Runs a runtime function within the limits of this server.
     pub fn call(&self, state: &StateView, method: &str, arguments: &[u8]) -> RpcResult<Vec<u8>> {
-        let limits = CallLimits {
+        state.call(method, arguments, self.call_limits()).map_err(error::call)
+    }
+
+    /// What a runtime call may cost.
+    pub fn call_limits(&self) -> CallLimits {
+        CallLimits {
             max_time: self.config.max_call_time,
             // Hexadecimal doubles it, and the answer has an envelope.
             max_result_bytes: (self.config.max_response_bytes / 2).saturating_sub(1024) as usize,
-        };
-        state.call(method, arguments, limits).map_err(error::call)
+        }
+    }
+
+    /// Refuses arguments of a runtime call that are too large.
+    pub fn check_arguments(&self, bytes: &[u8]) -> RpcResult<()> {
+        let (found, limit) = (bytes.len(), self.config.max_argument_bytes);
+        match found > limit {
+            true => {
+                Err(limit_exceeded(format!("the call has {found} bytes of arguments, the limit is {limit}")))
+            }
+            false => Ok(()),
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! - `myelin_conservation`, which adds up all money;
 //! - `dev_*` on development chains, to make blocks, move time, and go back.
 //!
-//! Requests come from anywhere, so each limit in [`RpcConfig`] bounds something that a client could otherwise make the
+//! Web pages from elsewhere are refused unless they are allowed. Other requests come from anywhere, so each limit in [`RpcConfig`] bounds something that a client could otherwise make the
 //! node do without end. Work on the database or the runtime never runs on an async thread and takes turns, so that
 //! whatever clients ask, blocks are made on time.
 
@@ -15,6 +15,7 @@ mod config;
 mod connection;
 mod context;
 mod error;
+mod gate;
 mod methods;
 mod parameters;
 mod runtime_calls;

@@ -3,9 +3,10 @@
 //! The functions run natively and without metering, so only those that are known to end and to be meant for reading are
 //! let through. What builds, executes or validates blocks is the node's business.
 
+use codec::{Compact, Decode};
 use myelin_chain::{block::decode_extrinsic, CallError};
 
-use crate::error::{self, client, RpcResult};
+use crate::error::{self, client, limit_exceeded, RpcResult};
 
 /// Runtime APIs all of whose functions may be called.
 const READABLE: &[&str] = &[
@@ -32,6 +33,15 @@ const INTERNAL: &[&str] = &["BlockBuilder", "Core", "TaggedTransactionQueue"];
 const OF_EXTRINSICS: &[&str] =
     &["TransactionPaymentApi_query_fee_details", "TransactionPaymentApi_query_info"];
 
+/// Functions whose arguments begin with a list of accounts, for each of which they do the whole work.
+const OF_ACCOUNTS: &[&str] = &[
+    "StakeInfoRuntimeApi_get_stake_availability_for_coldkeys",
+    "StakeInfoRuntimeApi_get_stake_info_for_coldkeys",
+];
+
+/// Accounts that such a list may name.
+const MAX_ACCOUNTS: u32 = 1_000;
+
 const LENGTH_BYTES: usize = size_of::<u32>();
 
 /// Whether `method` may be called with these arguments.
@@ -42,6 +52,8 @@ pub(crate) fn check(method: &str, arguments: &[u8]) -> RpcResult<()> {
     let api = method.split_once('_').map_or(method, |(api, _)| api);
     if OF_EXTRINSICS.contains(&method) {
         check_extrinsic(arguments)
+    } else if OF_ACCOUNTS.contains(&method) {
+        check_accounts(arguments)
     } else if READABLE.contains(&api) || READABLE_FUNCTIONS.contains(&method) {
         Ok(())
     } else if INTERNAL.contains(&api) {
@@ -60,6 +72,17 @@ fn check_extrinsic(arguments: &[u8]) -> RpcResult<()> {
         .split_last_chunk::<LENGTH_BYTES>()
         .ok_or_else(|| client("Execution failed: expected an extrinsic and its length in 4 bytes"))?;
     decode_extrinsic(extrinsic).map(drop).map_err(|text| client(format_args!("Execution failed: {text}")))
+}
+
+/// The deadline of a call bounds its time; this keeps a single call from using that up with one account over and over.
+fn check_accounts(mut arguments: &[u8]) -> RpcResult<()> {
+    match Compact::<u32>::decode(&mut arguments) {
+        Ok(Compact(found)) if found > MAX_ACCOUNTS => Err(limit_exceeded(format!(
+            "the call asks for {found} accounts; ask for at most {MAX_ACCOUNTS} at once"
+        ))),
+        // What is no list, the runtime refuses.
+        _ => Ok(()),
+    }
 }
 
 /// As much of a name as an error should repeat.
@@ -85,6 +108,18 @@ mod tests {
             assert!(check(method, &[]).unwrap_err().message().contains(&expected), "{method}");
         }
         assert!(check(&"x".repeat(1 << 20), &[]).unwrap_err().message().len() < 300);
+    }
+
+    #[test]
+    fn lists_of_accounts_are_bounded() {
+        use codec::Encode;
+        for method in OF_ACCOUNTS {
+            assert!(check(method, &vec![[0u8; 32]; 1_000].encode()).is_ok(), "{method}");
+            let error = check(method, &vec![[0u8; 32]; 1_001].encode()).unwrap_err();
+            assert_eq!(error.code(), 4002, "{method}");
+            assert!(error.message().contains("at most 1000"), "{error:?}");
+            assert!(check(method, &[]).is_ok(), "the runtime says what is wrong");
+        }
     }
 
     /// A new runtime API has to be sorted into one of the lists, and one that is gone leaves them.

@@ -22,6 +22,7 @@ use tokio_util::{
 
 use crate::{
     connection::{Flow, Guarded, Metered, Traffic},
+    gate::{Gate, Gated},
     methods, subscriptions, Context, RpcConfig, Services,
 };
 
@@ -168,6 +169,7 @@ fn connection_server(
     let places = config.max_connections.saturating_add(REFUSED_CONNECTIONS).min(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(places));
     let traffic = Arc::new(Traffic::default());
+    let gate = Arc::new(Gate::new(&config));
     move |socket| {
         // Beyond the reserve for refusals, the socket is closed without a word.
         let Ok(permit) = Arc::clone(&places).try_acquire_owned() else { return };
@@ -186,6 +188,7 @@ fn connection_server(
             .clone()
             .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(metered))
             .build(methods.clone(), stop_handle.clone());
+        let service = Gated::new(service, Arc::clone(&gate));
         let stopped = stop_handle.clone().shutdown();
         tokio::spawn(async move {
             if let Err(error) = serve_with_graceful_shutdown(stream, service, stopped).await {

@@ -114,7 +114,9 @@ impl StoreError {
 
     fn from_io(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::DiskFull
+            }
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::corrupt(error),
             _ => Self::Io(error),
         }

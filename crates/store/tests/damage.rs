@@ -1,10 +1,14 @@
 //! Files that something else has changed, and disks that are full.
 
+#![allow(clippy::print_stderr)] // Says when a system does not let it test everything.
+
 mod common;
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
+    process::{Command, Output},
     time::Instant,
 };
 
@@ -76,11 +80,10 @@ fn another_format_version_is_refused() {
     assert!(matches!(error, StoreError::FormatVersion { found: 99, expected: 1 }), "{error:?}");
 }
 
-#[test]
-fn a_full_disk_stops_writing_and_loses_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let config = Config { max_bytes: Some(6 << 20), ..Config::directory(directory.path()) };
-    let store = Store::open(&config).unwrap();
+/// Commits large blocks until the database refuses, checks that it then refuses everything and has lost nothing, and
+/// closes it.
+fn fill(config: &Config) -> Model {
+    let store = Store::open(config).unwrap();
     let mut model = Model::start(&store, state([0]));
     let error = loop {
         let (mut record, changes) = model.next(&state([1]), 0);
@@ -92,17 +95,88 @@ fn a_full_disk_stops_writing_and_loses_nothing() {
         assert!(model.tip() < 100, "the limit has no effect");
     };
     assert!(matches!(error, StoreError::DiskFull), "{error:?}");
+    assert!(model.tip() > 2, "there was room for some blocks");
     let (next, changes) = model.next(&state([2]), 0);
     assert!(
         matches!(store.commit(&[(next.clone(), changes.clone())]), Err(StoreError::Closed)),
         "writing went on"
     );
     model.check_blocks(&store.snapshot().unwrap());
-    drop(store);
-    let store = Store::open(&Config::directory(directory.path())).unwrap();
+    model
+}
+
+/// Goes on where [`fill`] ended, with more room.
+fn go_on(directory: &Path, model: &mut Model) {
+    let store = Store::open(&Config::directory(directory)).unwrap();
     model.check_blocks(&store.snapshot().unwrap());
     model.commit(&store, state([2]), 0);
     model.check_blocks(&store.snapshot().unwrap());
+}
+
+#[test]
+fn a_database_that_reaches_its_limit_stops_writing_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut model = fill(&Config { max_bytes: Some(6 << 20), ..Config::directory(directory.path()) });
+    go_on(directory.path(), &mut model);
+}
+
+/// Tells the child where to fill a disk.
+const FULL_DISK: &str = "MYELIN_FULL_DISK";
+/// Makes room when it is removed.
+const BALLAST: &str = "ballast";
+/// What the child says at its end, with the number of blocks that it could write.
+const FILLED: &str = "filled after block ";
+
+/// The child: fills the place that it was given, whose limits are the operating system's. Does nothing in an ordinary test
+/// run.
+#[test]
+fn child_fills_a_disk() {
+    let Some(directory) = std::env::var_os(FULL_DISK).map(PathBuf::from) else { return };
+    fs::write(directory.join(BALLAST), vec![1; 3 << 20]).unwrap();
+    let database = directory.join("database");
+    let mut model = fill(&Config::directory(&database));
+    let tip = model.tip();
+    fs::remove_file(directory.join(BALLAST)).unwrap();
+    go_on(&database, &mut model);
+    writeln!(std::io::stdout(), "{FILLED}{tip}").unwrap();
+}
+
+/// Runs the child in a shell after `prepare`, which limits what it can write to `$MYELIN_FULL_DISK`.
+fn fill_limited(shell: &[&str], prepare: &str) -> std::io::Result<Output> {
+    let directory = tempfile::tempdir().unwrap();
+    Command::new(shell[0])
+        .args(&shell[1..])
+        .args(["-c", &format!("{prepare}; exec \"$0\" child_fills_a_disk --exact --nocapture")])
+        .arg(std::env::current_exe().unwrap())
+        .env(FULL_DISK, directory.path())
+        .output()
+}
+
+fn assert_filled(output: &Output) {
+    let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && told.contains(FILLED), "{}: {told} {errors}", output.status);
+}
+
+/// The system refuses to let the file grow, as it does with a quota.
+#[test]
+fn a_file_that_may_not_grow_stops_writing_and_loses_nothing() {
+    // In blocks of 512 bytes. Without the trap, the signal would end the process before the error is seen.
+    assert_filled(&fill_limited(&["sh"], "trap '' XFSZ; ulimit -f 12288").unwrap());
+}
+
+/// A file system without free blocks: growing the file succeeds, filling it fails, in the middle of a transaction.
+#[test]
+fn a_full_file_system_stops_writing_and_loses_nothing() {
+    const NOT_MOUNTED: &str = "not mounted";
+    let mount =
+        format!("mount -t tmpfs -o size=10m tmpfs \"${FULL_DISK}\" || {{ echo {NOT_MOUNTED}; exit 1; }}");
+    match fill_limited(&["unshare", "--map-root-user", "--mount", "sh"], &mount) {
+        Ok(output) if !output.stdout.is_empty() && !output.stdout.starts_with(NOT_MOUNTED.as_bytes()) => {
+            assert_filled(&output)
+        }
+        // Not every system lets a user make namespaces and mount there.
+        _ => eprintln!("no file system could be mounted; only the limit on file sizes is tested here"),
+    }
 }
 
 proptest! {

@@ -42,14 +42,24 @@ impl ChainClock {
         self.now_ms().max(parent_ms.saturating_add(1))
     }
 
+    /// How far it would be from the wall clock if it showed `time_ms` now.
+    pub fn ahead_at(&self, time_ms: u64) -> i128 {
+        i128::from(time_ms) - i128::from((self.wall)())
+    }
+
+    /// How far it would be from the wall clock if it were moved forward.
+    pub fn ahead_after(&self, by_ms: u64) -> i128 {
+        self.offset_ms.saturating_add(by_ms.into())
+    }
+
     /// Makes it show `time_ms` now.
     pub fn set(&mut self, time_ms: u64) {
-        self.offset_ms = i128::from(time_ms) - i128::from((self.wall)());
+        self.offset_ms = self.ahead_at(time_ms);
     }
 
     /// Moves it forward.
     pub fn increase(&mut self, by_ms: u64) {
-        self.offset_ms = self.offset_ms.saturating_add(by_ms.into());
+        self.offset_ms = self.ahead_after(by_ms);
     }
 
     /// Moves it forward to `time_ms` if it shows less.

@@ -47,6 +47,17 @@ pub enum LocalError {
         /// The time of the newest block.
         tip: u64,
     },
+    /// The chain's time would leave the range in which time is counted.
+    #[error(
+        "the chain's time would be {ahead_ms} ms ahead of the wall clock, the limit is {limit_ms} ms (100 years); \
+         choose an earlier time"
+    )]
+    TimeTooFarAhead {
+        /// How far ahead it would be.
+        ahead_ms: i128,
+        /// How far it may be.
+        limit_ms: u64,
+    },
     /// An interval must be longer than nothing.
     #[error("an interval of 0 ms was asked for; use at least 1 ms, or instant sealing")]
     ZeroInterval,
@@ -116,7 +127,7 @@ impl LocalHandle {
     /// Makes the chain's time `time_ms` now. It goes on from there.
     ///
     /// # Errors
-    /// [`LocalError::TimeNotLater`] than the newest block's.
+    /// [`LocalError::TimeNotLater`] than the newest block's, [`LocalError::TimeTooFarAhead`] of the wall clock.
     pub async fn set_time(&self, time_ms: u64) -> Result<(), LocalError> {
         self.ask(|reply| Command::SetTime { time_ms, reply }).await
     }
@@ -124,7 +135,7 @@ impl LocalHandle {
     /// Moves the chain's time forward; returns how many milliseconds it is ahead of the wall clock now.
     ///
     /// # Errors
-    /// When the sequencer has stopped.
+    /// [`LocalError::TimeTooFarAhead`] of the wall clock.
     pub async fn increase_time(&self, by_ms: u64) -> Result<u64, LocalError> {
         self.ask(|reply| Command::IncreaseTime { by_ms, reply }).await
     }

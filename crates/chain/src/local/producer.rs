@@ -15,6 +15,10 @@ use crate::{Application, ChainError, ExecutedBlock, ProposalContext, SequencerEr
 /// How many fast-forwarded blocks are written together at most.
 const BATCH_BLOCKS: u32 = 128;
 
+/// How far a chain's time may be moved ahead of the wall clock: 100 years. A clock at the end of its range would leave no
+/// later time for a next block.
+const MAX_AHEAD_MS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+
 /// One thing to do.
 pub(super) enum Work {
     /// A block is due.
@@ -81,10 +85,7 @@ impl Producer {
                 answer(reply, Ok(()))
             }
             Command::SetTime { time_ms, reply } => answer(reply, self.set_time(time_ms)),
-            Command::IncreaseTime { by_ms, reply } => {
-                self.clock.increase(by_ms);
-                answer(reply, Ok(u64::try_from(self.clock.offset_ms()).unwrap_or(0)))
-            }
+            Command::IncreaseTime { by_ms, reply } => answer(reply, self.increase_time(by_ms)),
             Command::Snapshot { reply } => answer(reply, Ok(self.note())),
             Command::Revert { id, reply } => answer(reply, self.revert(id)),
             Command::Dump { reply } => {
@@ -162,8 +163,15 @@ impl Producer {
         if time_ms <= tip {
             return Err(LocalError::TimeNotLater { requested: time_ms, tip });
         }
+        within_range(self.clock.ahead_at(time_ms))?;
         self.clock.set(time_ms);
         Ok(())
+    }
+
+    fn increase_time(&mut self, by_ms: u64) -> Result<u64, LocalError> {
+        within_range(self.clock.ahead_after(by_ms))?;
+        self.clock.increase(by_ms);
+        Ok(u64::try_from(self.clock.offset_ms()).unwrap_or_default())
     }
 
     fn note(&mut self) -> SnapshotId {
@@ -200,6 +208,13 @@ impl Producer {
             tip: self.application.chain().tip(),
             snapshots: self.snapshots.keys().copied().collect(),
         }
+    }
+}
+
+fn within_range(ahead_ms: i128) -> Result<(), LocalError> {
+    match ahead_ms > i128::from(MAX_AHEAD_MS) {
+        true => Err(LocalError::TimeTooFarAhead { ahead_ms, limit_ms: MAX_AHEAD_MS }),
+        false => Ok(()),
     }
 }
 

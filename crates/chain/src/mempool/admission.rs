@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     block::decode_extrinsic,
-    executor::{call_runtime, with_ample_stack},
+    executor::{call_runtime, with_ample_stack, CallOptions},
     signatures::FirstUnknown,
     CallError, Chain, StateView, Transaction,
 };
@@ -53,7 +53,7 @@ fn check_here(
     let answer = call_runtime(
         view.backend(),
         &mut OverlayedChanges::<BlakeTwo256>::default(),
-        Some(signatures.clone()),
+        CallOptions { signatures: Some(signatures.clone()), ..CallOptions::default() },
         VALIDATE,
         &arguments,
     )

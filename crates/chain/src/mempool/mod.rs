@@ -6,7 +6,8 @@
 //! priority, then arrival, each lane in order. Another transaction for the same account and nonce replaces the one in
 //! the pool only with a higher priority.
 //!
-//! After each block, lanes advance, expired transactions leave, and a bounded number of the rest is validated again.
+//! After each block, lanes advance, expired transactions leave, and a bounded number of the rest is validated again; after
+//! a revert, all are.
 
 mod admission;
 mod bans;
@@ -198,6 +199,25 @@ struct State {
     ready_log: ReadyLog,
     /// Height that the lanes' nonces belong to.
     number: u32,
+    /// Transactions that have to be validated again soon, whatever the limit for each block.
+    doubtful: usize,
+}
+
+impl State {
+    fn new(limits: MempoolLimits, number: u32) -> Self {
+        Self {
+            pool: Pool::new(limits),
+            watchers: Watchers::default(),
+            ready_log: ReadyLog::default(),
+            number,
+            doubtful: 0,
+        }
+    }
+
+    /// How many transactions to validate again now.
+    fn due(&self, limits: &MempoolLimits) -> usize {
+        self.doubtful.max(limits.revalidated_per_block).min(self.pool.len())
+    }
 }
 
 impl Mempool {
@@ -210,12 +230,7 @@ impl Mempool {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
         };
-        let state = State {
-            pool: Pool::new(limits),
-            watchers: Watchers::default(),
-            ready_log: ReadyLog::default(),
-            number: chain.tip().number(),
-        };
+        let state = State::new(limits, chain.tip().number());
         let shared = Arc::new(Shared {
             chain: Arc::clone(&chain),
             limits,
@@ -326,6 +341,14 @@ impl Mempool {
         fitting.collect()
     }
 
+    fn revalidate_due(&self) {
+        let shared = Arc::clone(&self.shared);
+        if self.shared.state.lock().due(&self.shared.limits) > 0 {
+            // A full queue means that there is more urgent work; the next block asks again.
+            self.workers.submit(move || shared.revalidate());
+        }
+    }
+
     fn hand_in(
         &self,
         bytes: Vec<u8>,
@@ -346,17 +369,14 @@ impl ChainObserver for Mempool {
         if let Err(error) = self.shared.follow(block) {
             tracing::error!(%error, "the mempool could not follow a block");
         }
-        let shared = Arc::clone(&self.shared);
-        if self.shared.limits.revalidated_per_block > 0 && !self.shared.state.lock().pool.is_empty() {
-            // A full queue means that there is more urgent work; the next block asks again.
-            self.workers.submit(move || shared.revalidate());
-        }
+        self.revalidate_due();
     }
 
     fn reverted(&self, tip: &Tip) {
         if let Err(error) = self.shared.restart(tip.number()) {
             tracing::error!(%error, "the mempool could not follow a revert");
         }
+        self.revalidate_due();
     }
 }
 
@@ -406,6 +426,8 @@ impl Shared {
             return None;
         }
         let hash = checked.admission.transaction.hash;
+        let aligned = state.pool.align(&checked.admission.lane, checked.next);
+        self.tell(&mut state, &aligned);
         Some(state.pool.insert(checked.admission, checked.next).map(|changes| {
             if let Some(watcher) = watcher {
                 state.watchers.add(hash, watcher.clone());
@@ -468,7 +490,8 @@ impl Shared {
         Ok(known)
     }
 
-    /// Starts over after a revert: every lane from the nonce that its account has now.
+    /// Starts over after a revert: every lane from the nonce that its account has now. What was valid because of a block
+    /// that is no more, such as the one it names as its birth, is found by validating all again.
     fn restart(&self, number: u32) -> Result<(), ChainError> {
         let mut state = self.state.lock();
         state.number = number;
@@ -480,20 +503,32 @@ impl Shared {
                 state.pool.advance(&LaneKey::Account(account), next, |_| vec![TransactionStatus::Dropped]);
             self.tell(&mut state, &changes);
         }
+        state.doubtful = state.pool.len();
         Ok(())
     }
 
     fn revalidate(&self) {
-        let taken = self.state.lock().pool.take_for_revalidation(self.limits.revalidated_per_block);
+        let taken = {
+            let mut state = self.state.lock();
+            let due = state.due(&self.limits);
+            state.doubtful = 0;
+            state.pool.take_for_revalidation(due)
+        };
         for transaction in taken {
             let Ok(view) = self.chain.tip_state() else { return };
             let verdict = admission::check(&self.chain, &view, &transaction);
             let mut state = self.state.lock();
             // On another block than the pool's, a transaction may look stale that is about to leave as included.
-            if state.number == view.number() && verdict.is_err_and(|error| error.is_verdict()) {
-                let changes = state.pool.ban(&transaction.hash, self.now_ms());
-                self.tell(&mut state, &changes);
+            if state.number != view.number() {
+                state.doubtful += 1;
+                continue;
             }
+            let changes = match verdict {
+                Ok(checked) => state.pool.align(&checked.admission.lane, checked.next),
+                Err(error) if error.is_verdict() => state.pool.ban(&transaction.hash, self.now_ms()),
+                Err(_) => Vec::new(),
+            };
+            self.tell(&mut state, &changes);
         }
     }
 }

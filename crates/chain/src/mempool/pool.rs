@@ -4,7 +4,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -58,6 +58,8 @@ struct Entry {
     priority: u64,
     sequence: u64,
     last_block: u32,
+    /// Its place in the queue for revalidation.
+    turn: u64,
 }
 
 /// What decides who goes first when the pool is full: the smallest goes.
@@ -120,7 +122,9 @@ pub struct Pool {
     bytes: usize,
     ready: usize,
     sequence: u64,
-    revalidation: VecDeque<Hash>,
+    /// All transactions, those that have gone unchecked for longest first.
+    revalidation: BTreeMap<u64, Hash>,
+    next_turn: u64,
 }
 
 impl Pool {
@@ -135,7 +139,8 @@ impl Pool {
             bytes: 0,
             ready: 0,
             sequence: 0,
-            revalidation: VecDeque::new(),
+            revalidation: BTreeMap::new(),
+            next_turn: 0,
         }
     }
 
@@ -298,6 +303,15 @@ impl Pool {
         changes
     }
 
+    /// Moves a lane to the nonce that a look at the chain gave for its account, if it stands elsewhere. An account that
+    /// was removed from the chain starts again at 0, which no block says.
+    pub fn align(&mut self, key: &LaneKey, next: Nonce) -> Vec<StatusChange> {
+        match self.lanes.get(key) {
+            Some(lane) if lane.next != next => self.advance(key, next, |_| vec![TransactionStatus::Invalid]),
+            _ => Vec::new(),
+        }
+    }
+
     /// Takes out what may not be in a block above `number`.
     pub fn expire(&mut self, number: u32) -> Vec<StatusChange> {
         let expired: Vec<_> = self
@@ -311,17 +325,25 @@ impl Pool {
 
     /// Up to `count` transactions that have gone unchecked for longest; they count as checked now.
     pub fn take_for_revalidation(&mut self, count: usize) -> Vec<Arc<Transaction>> {
-        let mut taken = Vec::new();
-        let mut looked_at = self.revalidation.len();
-        while taken.len() < count && looked_at > 0 {
-            looked_at -= 1;
-            let Some(hash) = self.revalidation.pop_front() else { break };
-            if let Some(transaction) = self.get(&hash) {
-                self.revalidation.push_back(hash);
-                taken.push(transaction);
-            }
-        }
-        taken
+        let count = count.min(self.revalidation.len());
+        let oldest: Vec<_> = (0..count).filter_map(|_| self.revalidation.pop_first()).collect();
+        oldest.into_iter().filter_map(|(_, hash)| self.queue_again(&hash)).collect()
+    }
+
+    fn queue_again(&mut self, hash: &Hash) -> Option<Arc<Transaction>> {
+        let turn = self.queue(*hash);
+        let (key, nonce) = self.places.get(hash)?;
+        let entry = self.lanes.get_mut(key)?.entries.get_mut(nonce)?;
+        entry.turn = turn;
+        Some(Arc::clone(&entry.transaction))
+    }
+
+    /// Puts a transaction at the end of the queue for revalidation; returns its place there.
+    fn queue(&mut self, hash: Hash) -> u64 {
+        let turn = self.next_turn;
+        self.next_turn += 1;
+        self.revalidation.insert(turn, hash);
+        turn
     }
 
     pub fn get(&self, hash: &Hash) -> Option<Arc<Transaction>> {
@@ -398,7 +420,7 @@ impl Pool {
         self.bytes += transaction.bytes.len();
         self.places.insert(hash, (key.clone(), nonce));
         self.expiries.insert((last_block, hash));
-        self.revalidation.push_back(hash);
+        let turn = self.queue(hash);
         let sequence = self.sequence;
         self.sequence += 1;
         self.lanes.entry(key.clone()).or_insert_with(|| Lane::new(next));
@@ -406,7 +428,7 @@ impl Pool {
             if let Some(old) = pool.forget(lane, nonce) {
                 changes.push((old.transaction.hash, TransactionStatus::Usurped(hash)));
             }
-            lane.entries.insert(nonce, Entry { transaction, priority, sequence, last_block });
+            lane.entries.insert(nonce, Entry { transaction, priority, sequence, last_block, turn });
             let newly_ready = lane.extend_ready();
             if !newly_ready.contains(&hash) {
                 changes.push(if lane.is_ready(nonce) {
@@ -438,6 +460,7 @@ impl Pool {
         let entry = lane.entries.remove(&nonce)?;
         self.places.remove(&entry.transaction.hash);
         self.expiries.remove(&(entry.last_block, entry.transaction.hash));
+        self.revalidation.remove(&entry.turn);
         self.bytes -= entry.transaction.bytes.len();
         Some(entry)
     }

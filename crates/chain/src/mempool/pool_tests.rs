@@ -132,6 +132,34 @@ fn revalidation_goes_round() {
     assert_eq!(seen, expected);
 }
 
+#[test]
+fn the_queue_for_revalidation_holds_only_what_is_in_the_pool() {
+    let mut pool = Pool::new(LIMITS);
+    for nonce in 0..1_000 {
+        pool.insert(signed(nonce, 1, nonce, 1), nonce).unwrap();
+        pool.advance(&LaneKey::Account(account(1)), nonce + 1, |_| vec![TransactionStatus::Invalid]);
+        assert!(pool.is_empty() && pool.revalidation.is_empty());
+    }
+    pool.insert(signed(5_000, 1, 0, 1), 0).unwrap();
+    pool.insert(signed(5_001, 2, 0, 1), 0).unwrap();
+    let taken: Vec<_> = pool.take_for_revalidation(9).into_iter().map(|taken| taken.hash).collect();
+    assert_eq!(taken, [hash_of(5_000), hash_of(5_001)], "each once, however many are asked for");
+}
+
+#[test]
+fn a_lane_follows_an_account_that_starts_again() {
+    let mut pool = Pool::new(LIMITS);
+    let key = LaneKey::Account(account(1));
+    pool.insert(signed(1, 1, 5, 1), 5).unwrap();
+    assert_eq!(pool.align(&key, 5), []);
+    assert_eq!(pool.align(&key, 0), [(hash_of(1), TransactionStatus::Future)]);
+    assert_eq!((pool.ready_len(), pool.next_nonce(&account(1))), (0, Some(0)));
+    pool.insert(signed(2, 1, 0, 1), 0).unwrap();
+    assert_eq!(names(&pool), [2, 1]);
+    assert_eq!(pool.align(&key, 6).len(), 2, "both have been used up");
+    assert_eq!((pool.len(), pool.align(&key, 0)), (0, vec![]));
+}
+
 /// The same rules, written down slowly.
 #[derive(Default)]
 struct Model {
@@ -268,6 +296,7 @@ enum Step {
     Ban(u32),
     Advance(u8, Nonce),
     Expire(u32),
+    Revalidate(usize),
 }
 
 fn lane(index: u8) -> LaneKey {
@@ -287,6 +316,7 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         1 => (0..60u32).prop_map(Step::Remove),
         1 => (0..60u32).prop_map(Step::Ban),
+        1 => (0..8usize).prop_map(Step::Revalidate),
         2 => (0..7u8, 0..6u32).prop_map(|(lane, next)| Step::Advance(lane, if lane < 5 { next } else { 1 })),
         1 => (0..12u32).prop_map(Step::Expire),
     ]
@@ -325,6 +355,8 @@ fn check(pool: &Pool, model: &Model) {
     assert_eq!(pool.lanes.len(), model.next.len());
     assert_eq!(pool.tails.len(), model.next.len());
     assert_eq!(pool.expiries.len(), model.entries.len());
+    assert_eq!(pool.revalidation.len(), model.entries.len());
+    assert!(pool.revalidation.values().all(|hash| pool.contains(hash)));
     for (key, next) in &model.next {
         let LaneKey::Account(account) = key else { continue };
         let ready = model.lane(key).filter(|entry| model.is_ready(entry)).count();
@@ -365,6 +397,10 @@ proptest! {
                 Step::Advance(index, next) => {
                     told.hear(pool.advance(&lane(index), next, |_| vec![TransactionStatus::Invalid]));
                     model.advance(&lane(index), next);
+                }
+                Step::Revalidate(count) => {
+                    let taken = pool.take_for_revalidation(count);
+                    prop_assert_eq!(taken.len(), count.min(pool.len()));
                 }
                 Step::Expire(number) => {
                     told.hear(pool.expire(number));

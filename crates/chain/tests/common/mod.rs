@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use codec::Encode;
 use myelin_chain::{
-    executor::NoCandidates, Chain, Hash, History, Mempool, MempoolLimits, ProposalContext, Store, StoreConfig,
+    executor::NoCandidates, storage_keys, Chain, Hash, History, Mempool, MempoolLimits, ProposalContext,
+    Store, StoreConfig,
 };
 use myelin_runtime::{
     presets::Genesis, AccountId, Balance, Nonce, RuntimeCall, SignedPayload, TxExtension, UncheckedExtrinsic,
@@ -31,12 +32,12 @@ pub fn memory_chain(history: History) -> Arc<Chain> {
 }
 
 pub fn memory_chain_with(genesis: &Genesis) -> Arc<Chain> {
-    Chain::open(Store::open(&StoreConfig::memory()).unwrap(), Some(&genesis.build_storage().unwrap()))
+    Chain::open_audited(Store::open(&StoreConfig::memory()).unwrap(), Some(&genesis.build_storage().unwrap()))
         .unwrap()
 }
 
 pub fn open(config: &StoreConfig) -> Arc<Chain> {
-    Chain::open(Store::open(config).unwrap(), Some(&genesis())).unwrap()
+    Chain::open_audited(Store::open(config).unwrap(), Some(&genesis())).unwrap()
 }
 
 pub fn mempool(chain: &Arc<Chain>) -> Arc<Mempool> {
@@ -150,4 +151,15 @@ pub fn transfer_call(to: &AccountId, amount: Balance) -> RuntimeCall {
         dest: MultiAddress::Id(to.clone()),
         value: amount,
     })
+}
+
+/// A transaction by which the owner of a development chain writes into the books that there is one rao more.
+pub fn counterfeit(chain: &Chain) -> Vec<u8> {
+    let issued =
+        chain.tip_state().unwrap().value::<Balance>(&storage_keys::total_issuance()).unwrap().unwrap();
+    let items = vec![(storage_keys::total_issuance().to_vec(), (issued + 1).encode())];
+    let write = RuntimeCall::System(frame_system::Call::set_storage { items });
+    let call = RuntimeCall::Sudo(pallet_sudo::Call::sudo { call: Box::new(write) });
+    let alice = Signer::new(chain, Sr25519Keyring::Alice);
+    alice.sign(call, 0, 0, Era::Immortal, chain.genesis_hash())
 }

@@ -27,7 +27,7 @@ const ENVELOPE_BYTES: usize = 10;
 const KEY: Names = &["key"];
 const KEYS: Names = &["keys"];
 const PREFIX: Names = &["prefix"];
-const HASH: Names = &["hash", "at", "block", "blockHash", "block_hash"];
+pub(crate) const HASH: Names = &["hash", "at", "block", "blockHash", "block_hash"];
 
 pub(crate) const METHODS: &[Method] = &[
     call("state_call", &["state_callAt"], &[&["name", "method"], &["bytes", "data"], HASH], state_call),
@@ -68,11 +68,7 @@ const fn call(
 fn state_call(context: &Context, mut arguments: Arguments) -> RpcResult {
     let method: String = arguments.required(0)?;
     let Bytes(bytes) = arguments.required(1)?;
-    let limit = context.config.max_argument_bytes;
-    if bytes.len() > limit {
-        let found = bytes.len();
-        return Err(limit_exceeded(format!("the call has {found} bytes of arguments, the limit is {limit}")));
-    }
+    context.check_arguments(&bytes)?;
     runtime_calls::check(&method, &bytes)?;
     let state = context.state(arguments.optional(2)?)?;
     Ok(json!(to_hex(context.call(&state, &method, &bytes)?)))

@@ -1,11 +1,13 @@
-//! `system_*`: what node and chain are.
+//! `system_*`: what node and chain are, and what a transaction would do.
 
+use codec::Encode;
+use myelin_chain::{block::decode_extrinsic, SubmitError};
 use serde_json::json;
 
-use super::{Method, Run};
+use super::{author::EXTRINSIC, state::HASH, Method, Run};
 use crate::{
     error::{self, RpcResult},
-    parameters::Arguments,
+    parameters::{to_hex, Arguments, Bytes},
     work::Cost,
     Context,
 };
@@ -31,6 +33,12 @@ pub(crate) const METHODS: &[Method] = &[
         parameters: &[&["account"]],
         run: Run::Blocking(Cost::Read, next_nonce),
     },
+    Method {
+        name: "system_dryRun",
+        aliases: &["system_dryRunAt"],
+        parameters: &[EXTRINSIC, HASH],
+        run: Run::Blocking(Cost::Call, dry_run),
+    },
 ];
 
 const fn now(name: &'static str, run: fn(&Context) -> RpcResult) -> Method {
@@ -54,4 +62,15 @@ fn next_nonce(context: &Context, mut arguments: Arguments) -> RpcResult {
     let account = arguments.required(0)?;
     let nonce = context.services.mempool.next_nonce(&account).map_err(error::chain)?;
     Ok(json!(nonce))
+}
+
+/// What would become of an extrinsic in the next block, as an encoded `ApplyExtrinsicResult`. Nothing is written.
+fn dry_run(context: &Context, mut arguments: Arguments) -> RpcResult {
+    let Bytes(bytes) = arguments.required(0)?;
+    context.check_arguments(&bytes)?;
+    // The runtime decodes without limiting how deep calls are nested.
+    decode_extrinsic(&bytes).map_err(|text| error::submission(SubmitError::Malformed(text)))?;
+    let state = context.state(arguments.optional(1)?)?;
+    let outcome = state.dry_run(&bytes, context.call_limits()).map_err(error::call)?;
+    Ok(json!(to_hex(outcome.encode())))
 }

@@ -45,6 +45,12 @@ async fn time_can_be_set_and_moved() {
     let error = client.fail("dev_setTime", json!([1_000])).await;
     assert_eq!(error.code, -32020);
     assert!(error.message.contains("not later than the newest block's"), "{error:?}");
+    for (method, far) in [("dev_increaseTime", u64::MAX), ("dev_setTime", u64::MAX)] {
+        let error = client.fail(method, json!([far])).await;
+        assert_eq!(error.code, -32020);
+        assert!(error.message.contains("100 years"), "{error:?}");
+    }
+    client.get("dev_mine", json!([1])).await;
 }
 
 #[tokio::test]

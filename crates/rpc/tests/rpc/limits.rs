@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     raw::{frame, Socket},
-    rig::{post, post_json, Client, Rig},
+    rig::{exchange, post, post_json, Client, Rig},
 };
 
 fn request(id: u64, method: &str, parameters: Value) -> Value {
@@ -116,6 +116,33 @@ async fn what_all_clients_hold_together_is_limited() {
     assert_eq!(error.code, -32000);
     assert!(error.message.contains("too much under way"), "{error:?}");
     assert_eq!(client.get("system_name", json!([])).await, "myelin", "and released again");
+}
+
+#[tokio::test]
+async fn web_pages_from_elsewhere_are_refused_on_both_transports() {
+    let rig = Rig::manual().await;
+    let body = request(1, "dev_mine", json!([1])).to_string();
+    let length = body.len();
+    let http = |headers: &str| {
+        format!("POST / HTTP/1.1\r\n{headers}Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+    };
+    let websocket = |headers: &str| {
+        format!(
+            "GET / HTTP/1.1\r\n{headers}Upgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+    };
+    let foreign = "Host: 127.0.0.1\r\nOrigin: https://evil.example\r\n";
+    let rebound = "Host: evil.example:9944\r\n";
+    for request in [http(foreign), websocket(foreign), http(rebound), websocket(rebound)] {
+        let request = request.replace("Connection: Upgrade", "Connection: Upgrade, close");
+        let (status, text) = exchange(rig.address(), &request).await;
+        assert!(status.contains("403") && text.contains("evil.example"), "{status} {text}");
+    }
+    assert_eq!(rig.chain.tip().number(), 0, "nothing was done");
+    let local = "Host: localhost\r\nOrigin: http://localhost:3000\r\n";
+    let (status, body) = exchange(rig.address(), &http(local)).await;
+    assert!(status.contains("200") && body.contains("\"number\":1"), "{status} {body}");
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ impl Rig {
     pub async fn start(mode: SealMode, config: RpcConfig, history: History, is_development: bool) -> Self {
         let genesis = Genesis::development(SLOT_MS).build_storage().unwrap();
         let store = Store::open(&StoreConfig::memory().with_history(history)).unwrap();
-        let chain = Chain::open(store, Some(&genesis)).unwrap();
+        let chain = Chain::open_audited(store, Some(&genesis)).unwrap();
         let limits = MempoolLimits { workers: 2, ..MempoolLimits::default() };
         let mempool = Mempool::new(Arc::clone(&chain), limits).unwrap();
         let (sequencer, control) = Local::new(LocalConfig::new(mode));

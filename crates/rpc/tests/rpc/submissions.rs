@@ -1,12 +1,18 @@
 //! Transactions, from their submission to the final block.
 
-use codec::Encode;
-use myelin_runtime::{RuntimeCall, RAO_PER_TAO};
+use std::time::Duration;
+
+use codec::{DecodeAll, Encode};
+use frame_support::traits::Get;
+use myelin_rpc::RpcConfig;
+use myelin_runtime::{Runtime, RuntimeCall, RAO_PER_TAO};
 use serde_json::{json, Value};
 use sp_core::{sr25519, Pair, H256};
 use sp_crypto_hashing::blake2_256;
 use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie, Dave, Eve};
-use sp_runtime::generic::Era;
+use sp_runtime::{
+    generic::Era, transaction_validity::InvalidTransaction, ApplyExtrinsicResult, DispatchError,
+};
 
 use crate::rig::{hex, next, transfer_call, Client, Failure, Rig, Signer};
 
@@ -205,4 +211,76 @@ fn nested(level: &[u8], depth: usize) -> Vec<u8> {
 
 fn remark() -> RuntimeCall {
     RuntimeCall::System(frame_system::Call::remark { remark: vec![] })
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_what_would_happen_and_does_nothing() {
+    let rig = Rig::manual().await;
+    let client = rig.client().await;
+    let signer = rig.signer(Alice);
+    let first = rig.mine(1).await;
+    let run = async |bytes: &[u8], at: Option<H256>| {
+        let answer = client.get("system_dryRun", json!([hex(bytes), at])).await;
+        let answer = hex::decode(answer.as_str().unwrap().trim_start_matches("0x")).unwrap();
+        ApplyExtrinsicResult::decode_all(&mut &answer[..]).unwrap()
+    };
+    let transfer = signer.transfer(Bob, 5_000, 0);
+    assert_eq!(run(&transfer, None).await, Ok(Ok(())));
+    assert_eq!(run(&transfer, Some(rig.chain.genesis_hash())).await, Ok(Ok(())), "also on genesis");
+    let too_much = run(&signer.transfer(Bob, u64::MAX / 2, 0), None).await;
+    assert!(
+        matches!(too_much, Ok(Err(DispatchError::Token(_) | DispatchError::Arithmetic(_)))),
+        "{too_much:?}"
+    );
+    assert_eq!(run(&signer.transfer(Bob, 5_000, 7), None).await, Err(InvalidTransaction::Future.into()));
+
+    let state = rig.chain.tip_state().unwrap();
+    assert_eq!((state.number(), rig.mempool.status().ready), (1, 0));
+    assert_eq!(rig.mempool.next_nonce(&signer.account()).unwrap(), 0);
+    submit(&client, &transfer).await.unwrap();
+    rig.mine(1).await;
+    assert_eq!(run(&transfer, None).await, Err(InvalidTransaction::Stale.into()));
+    assert_eq!(run(&transfer, Some(first)).await, Ok(Ok(())), "then it was good");
+    assert_eq!(rig.chain.tip().number(), 2);
+
+    let error = client.fail("system_dryRun", json!(["0x010203"])).await;
+    assert_eq!(error.code, 1001);
+    let nested = signer.sign_encoded(&nested_batch(500_000), 1, 0, Era::Immortal, signer.genesis);
+    assert_eq!(client.fail("system_dryRun", json!([hex(&nested)])).await.code, 1001);
+    let error = client.fail("system_dryRun", json!([hex(&vec![0; (2 << 20) + 1_025])])).await;
+    assert_eq!(error.code, 4002, "{error:?}");
+    let error = client.fail("system_dryRun", json!([hex(&transfer), H256::repeat_byte(9)])).await;
+    assert!(error.message.contains("UnknownBlock"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_dry_run_has_the_time_of_a_call() {
+    let config = RpcConfig { max_call_time: Duration::ZERO, ..RpcConfig::any_port() };
+    let rig = Rig::limited(config).await;
+    let transfer = rig.signer(Alice).transfer(Bob, 5_000, 0);
+    let error = rig.client().await.fail("system_dryRun", json!([hex(&transfer)])).await;
+    assert!(error.message.contains("took longer than 0 ms"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_transaction_whose_birth_is_forgotten_is_refused_as_ancient() {
+    let rig = Rig::manual().await;
+    let client = rig.client().await;
+    let signer = rig.signer(Alice);
+    let birth = rig.mine(1).await;
+    let era = Era::mortal(4096, 1);
+    // The runtime remembers the hashes of this many blocks.
+    let remembered: u32 = <Runtime as frame_system::Config>::BlockHashCount::get();
+    rig.mine(remembered - 1).await;
+    submit(&client, &signer.sign(transfer_call(Bob, 5_000), 0, 0, era, birth)).await.unwrap();
+    rig.mine(2).await;
+    let ancient = "\"Transaction has an ancient birth block\"";
+    let late = signer.sign(transfer_call(Bob, 5_000), 1, 0, era, birth);
+    let error = submit(&client, &late).await.unwrap_err();
+    assert_eq!(
+        (error.code, error.message.as_str(), error.data.as_str()),
+        (1010, "Invalid Transaction", ancient)
+    );
+    let watched = client.watch(&signer.sign(transfer_call(Dave, 5_000), 1, 0, era, birth)).await;
+    assert_eq!(watched.map(drop).unwrap_err().data, ancient);
 }

@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn start_node(directory: &Path, address: SocketAddr) -> NodeHandle {
     let node = Node::development()
+        .audited()
         .sealing(SealMode::Interval(Duration::from_millis(100)))
         .base_path(directory.join("node"))
         .rpc_address(address);

@@ -1,0 +1,200 @@
+//! Which web pages may use the server.
+//!
+//! A server on this machine is within reach of every web page that its user opens. Browsers say which page a request comes
+//! from (`Origin`), also for WebSockets, so pages from elsewhere are refused unless they are allowed. A page can also give
+//! its own name the address of this machine and be its own origin (*DNS rebinding*); it cannot hide the name (`Host`), so
+//! unknown names are refused, too. Programs that are no browsers send no origin and pass.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures::future::{ready, Either, Ready};
+use http::{
+    header::{HeaderName, HOST, ORIGIN},
+    uri::Authority,
+    Request, StatusCode, Uri,
+};
+use jsonrpsee::server::{HttpBody, HttpResponse};
+use tower::Service;
+
+use crate::RpcConfig;
+
+/// Allows everything.
+const ANY: &str = "*";
+
+/// Lets requests through or not.
+pub(crate) struct Gate {
+    origins: Vec<String>,
+    hosts: Vec<String>,
+}
+
+impl Gate {
+    pub fn new(config: &RpcConfig) -> Self {
+        Self { origins: config.allowed_origins.clone(), hosts: config.allowed_hosts.clone() }
+    }
+
+    /// The answer to a request that must not be served.
+    pub fn refusal<B>(&self, request: &Request<B>) -> Option<HttpResponse> {
+        let origins = values(request, ORIGIN).find(|origin| !self.allows_origin(origin)).map(|origin| {
+            format!("web pages of {origin} may not use this node; its operator can allow that origin\n")
+        });
+        let named = request.uri().authority().map(Authority::as_str);
+        let mut names = named.into_iter().chain(values(request, HOST));
+        let hosts = names.find(|name| !self.allows_host(name)).map(|name| {
+            format!(
+                "this node is not known as {name}; use its IP address, or let its operator allow that name\n"
+            )
+        });
+        origins.or(hosts).map(forbidden)
+    }
+
+    fn allows_origin(&self, origin: &str) -> bool {
+        lists(&self.origins, origin) || origin.parse::<Uri>().is_ok_and(|origin| is_local_page(&origin))
+    }
+
+    fn allows_host(&self, name: &str) -> bool {
+        let Ok(authority) = name.parse::<Authority>() else { return false };
+        let host = authority.host();
+        lists(&self.hosts, host) || is_localhost(host) || address(host).is_some()
+    }
+}
+
+/// A service behind a gate.
+#[derive(Clone)]
+pub(crate) struct Gated<S> {
+    service: S,
+    gate: Arc<Gate>,
+}
+
+impl<S> Gated<S> {
+    pub fn new(service: S, gate: Arc<Gate>) -> Self {
+        Self { service, gate }
+    }
+}
+
+impl<S, B> Service<Request<B>> for Gated<S>
+where
+    S: Service<Request<B>, Response = HttpResponse>,
+{
+    type Response = HttpResponse;
+    type Error = S::Error;
+    type Future = Either<Ready<Result<HttpResponse, S::Error>>, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match self.gate.refusal(&request) {
+            Some(refusal) => Either::Left(ready(Ok(refusal))),
+            None => Either::Right(self.service.call(request)),
+        }
+    }
+}
+
+/// Header values; one that is no text is like one that nobody allows.
+fn values<B>(request: &Request<B>, name: HeaderName) -> impl Iterator<Item = &str> {
+    request.headers().get_all(name).iter().map(|value| value.to_str().unwrap_or_default())
+}
+
+fn lists(allowed: &[String], name: &str) -> bool {
+    allowed.iter().any(|allowed| allowed == ANY || allowed.eq_ignore_ascii_case(name))
+}
+
+fn is_local_page(origin: &Uri) -> bool {
+    let is_page = matches!(origin.scheme_str(), Some("http" | "https"));
+    let is_local =
+        |host: &str| is_localhost(host) || address(host).is_some_and(|address| address.is_loopback());
+    is_page && origin.host().is_some_and(is_local)
+}
+
+fn is_localhost(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+fn forbidden(text: String) -> HttpResponse {
+    tracing::debug!(reason = text.trim_end(), "a request was refused");
+    let mut response = HttpResponse::new(HttpBody::from(text));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passes(config: &RpcConfig, headers: &[(&str, &str)]) -> bool {
+        let mut request = Request::builder().uri("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Gate::new(config).refusal(&request.body(()).unwrap()).is_none()
+    }
+
+    #[test]
+    fn pages_from_elsewhere_are_refused() {
+        let config = RpcConfig::default();
+        let page = |origin: &str| passes(&config, &[("host", "127.0.0.1:9944"), ("origin", origin)]);
+        for allowed in [
+            "http://localhost",
+            "https://LOCALHOST:3000",
+            "http://127.0.0.1:8080",
+            "http://[::1]:5173",
+            "https://polkadot.js.org",
+        ] {
+            assert!(page(allowed), "{allowed}");
+        }
+        for refused in [
+            "https://evil.example",
+            "http://polkadot.js.org",
+            "https://polkadot.js.org.evil.example",
+            "http://localhost.evil.example",
+            "http://localhost@evil.example",
+            "http://203.0.113.5",
+            "ftp://localhost",
+            "null",
+            "",
+            "http://",
+        ] {
+            assert!(!page(refused), "{refused}");
+        }
+        let both = [("origin", "http://localhost"), ("origin", "https://evil.example")];
+        assert!(!passes(&config, &both), "all of them count");
+        assert!(passes(&config, &[]), "no browser");
+    }
+
+    #[test]
+    fn names_that_are_not_the_nodes_are_refused() {
+        let config = RpcConfig { allowed_hosts: vec!["node.example".to_owned()], ..RpcConfig::default() };
+        let name = |host: &str| passes(&config, &[("host", host)]);
+        for known in ["localhost:9944", "127.0.0.1", "[::1]:9944", "192.168.1.7:9944", "Node.Example:443"] {
+            assert!(name(known), "{known}");
+        }
+        for unknown in ["evil.example:9944", "localhost.evil.example", "", "a b"] {
+            assert!(!name(unknown), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn an_operator_may_allow_more_or_everything() {
+        let config = RpcConfig {
+            allowed_origins: vec!["https://wallet.example".to_owned()],
+            allowed_hosts: vec!["*".to_owned()],
+            ..RpcConfig::default()
+        };
+        assert!(passes(&config, &[("origin", "https://wallet.example"), ("host", "any.example")]));
+        assert!(
+            !passes(&config, &[("origin", "https://polkadot.js.org")]),
+            "it is not among the allowed any more"
+        );
+        let open = RpcConfig { allowed_origins: vec!["*".to_owned()], ..RpcConfig::default() };
+        assert!(passes(&open, &[("origin", "null")]));
+    }
+}
