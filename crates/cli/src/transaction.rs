@@ -13,7 +13,7 @@ use crate::{amount::Amount, context::Context};
 /// Options of every command that changes the chain.
 #[derive(Args, Clone, Copy)]
 pub struct TransactionArguments {
-    /// Shows the transaction and its fee, and sends nothing.
+    /// Runs the transaction on the newest state and shows its fee or its error; sends nothing.
     #[arg(long)]
     pub dry_run: bool,
     /// How far to follow the transaction.
@@ -93,6 +93,7 @@ pub async fn send(
     let name = call_name(&call);
     if arguments.dry_run {
         let account = account_of(signer);
+        client.dry_run(call.clone(), signer).await?;
         let fee = Amount::from_rao(client.estimate_fee(call, &account).await?);
         return context.output.result(&Outcome::DryRun { call: name, signer: account.to_string(), fee });
     }

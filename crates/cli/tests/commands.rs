@@ -23,6 +23,7 @@ fn a_subnet_is_opened_staked_on_and_judged() {
     let chain = Chain::start(&["--block-time", "instant"]);
     let dry = chain.ask(&["subnet", "create", "--name", "first", "-w", "//Alice", "--dry-run"]);
     assert_eq!(dry["status"], "dry_run");
+    assert_eq!(chain.ask(&["subnet", "list"])["subnets"].as_array().map(Vec::len), Some(1), "only root");
     let created = chain.ask(&["subnet", "create", "--name", "first", "-w", "//Alice"]);
     assert_eq!(
         (created["status"].as_str(), created["details"][0]["value"].as_str()),
@@ -53,6 +54,25 @@ fn a_transfer_arrives_to_the_rao() {
     let sent = chain.ask(&["transfer", "//Nobody", "1.000000001", "-w", "//Alice"]);
     assert_eq!(sent["status"], "success");
     assert_eq!(chain.ask(&["query", "balance", "//Nobody"])["free"], "1.000000001");
+}
+
+#[test]
+fn a_dry_run_fails_as_the_real_one_would_and_changes_nothing() {
+    let chain = Chain::start(&["--block-time", "instant"]);
+    let before = chain.ask(&["query", "balance", "//Alice"]);
+    for (command, reason) in [
+        (vec!["transfer", "//Bob", "1000001", "-w", "//Alice"], "would fail"),
+        (vec!["transfer", "//Bob", "1", "-w", "//Nobody"], "pay some fees"),
+        (vec!["subnet", "start", "9", "-w", "//Alice"], "SubnetNotExists"),
+    ] {
+        let words = chain.refuses(&[command.as_slice(), &["--dry-run"]].concat());
+        assert!(words.contains(reason), "{words}");
+    }
+    let dry = chain.ask(&["transfer", "//Bob", "1", "-w", "//Alice", "--dry-run"]);
+    assert_eq!(dry["status"], "dry_run");
+    assert_ne!(dry["fee"], "0");
+    assert_eq!(chain.ask(&["query", "balance", "//Alice"]), before);
+    assert_eq!(chain.ask(&["query", "block"])["number"], 0);
 }
 
 #[test]
