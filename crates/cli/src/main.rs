@@ -3,6 +3,8 @@
 mod amount;
 mod commands;
 mod context;
+#[cfg(test)]
+mod documents;
 mod ending;
 mod keys;
 mod output;
