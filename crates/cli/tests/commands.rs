@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{document, failure, run, Chain};
+use support::{document, failure, run, without_room, Chain};
 
 #[test]
 fn the_program_says_its_version_and_helps() {
@@ -188,6 +188,29 @@ fn a_seed_and_an_address_make_wallets_too() {
     let holds = |index: usize| listed["wallets"][index]["coldkey_secret"].clone();
     assert_eq!((holds(0), holds(1)), (true.into(), false.into()));
     assert_eq!(listed["wallets"][1]["hotkeys"][0]["secret"], false);
+}
+
+#[test]
+fn a_full_disk_costs_no_key() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let path = directory.path().to_str().expect("a path of text");
+    let keyfiles = || {
+        ["coldkey", "coldkeypub.txt", "hotkeys/default", "hotkeys/defaultpub.txt"]
+            .map(|name| std::fs::read(directory.path().join("mine").join(name)).ok())
+    };
+    let create = wallet_command(path, &["create", "mine", "--no-password", "--overwrite"]);
+    let full = without_room(&create);
+    assert!(full.contains("the disk is full") && full.contains("mine"), "{full}");
+    assert_eq!(keyfiles(), [None, None, None, None]);
+    document(&create);
+    let before = keyfiles();
+    without_room(&create);
+    without_room(&wallet_command(path, &["new-hotkey", "mine", "--overwrite"]));
+    assert_eq!(keyfiles(), before);
+    // Nothing half written either.
+    let names = std::fs::read_dir(directory.path().join("mine")).expect("reads").count();
+    assert_eq!(names, 3);
+    assert_eq!(std::fs::read_dir(directory.path().join("mine/hotkeys")).expect("reads").count(), 2);
 }
 
 #[test]

@@ -32,11 +32,28 @@ pub fn document(arguments: &[&str]) -> Value {
 
 /// What a command says on standard error; the command must fail, and not by a panic.
 pub fn failure(arguments: &[&str]) -> String {
-    let output = run(arguments);
+    failed(arguments, &run(arguments))
+}
+
+fn failed(arguments: &[&str], output: &Output) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{arguments:?} should fail: {stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
     stderr
+}
+
+/// The program in a shell that lets no file grow beyond `blocks` of 512 bytes; more fails as on a full disk.
+pub fn limited(blocks: u64) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_myelin")]);
+    command.env_remove("MYELIN_NODE").env_remove("MYELIN_WALLET_PASSWORD").stdin(Stdio::null());
+    command
+}
+
+/// What a command says that can write nothing; it must fail for that.
+pub fn without_room(arguments: &[&str]) -> String {
+    failed(arguments, &limited(0).args(arguments).output().expect("a shell"))
 }
 
 /// A development chain that runs as a process; killed without notice when dropped.
