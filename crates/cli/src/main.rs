@@ -11,7 +11,7 @@ mod output;
 mod table;
 mod transaction;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -116,7 +116,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Logs go to standard error; `RUST_LOG` wins over `--verbose`.
+/// Logs go to standard error, in colour only to a terminal; `RUST_LOG` wins over `--verbose`.
 fn init_logging(verbose: u8) {
     let default = match verbose {
         0 => "warn",
@@ -126,7 +126,11 @@ fn init_logging(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 #[cfg(test)]

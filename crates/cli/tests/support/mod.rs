@@ -3,12 +3,13 @@
 #![allow(dead_code)]
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{json, Value};
 
 /// The program under test, alone with its wallets.
 pub fn myelin() -> Command {
@@ -64,7 +65,12 @@ pub struct Chain {
 
 impl Chain {
     pub fn start(arguments: &[&str]) -> Self {
-        let mut process = myelin()
+        Self::started_by(myelin(), arguments)
+    }
+
+    /// `program` starts a node when it gets a node's arguments.
+    pub fn started_by(mut program: Command, arguments: &[&str]) -> Self {
+        let mut process = program
             .args(["dev", "--json", "--rpc-port", "0"])
             .args(arguments)
             .stdout(Stdio::piped())
@@ -90,6 +96,37 @@ impl Chain {
     /// Runs a command against this chain; it must fail.
     pub fn refuses(&self, arguments: &[&str]) -> String {
         failure(&[&["--node", &self.url], arguments].concat())
+    }
+
+    /// The answer to one JSON-RPC request, result or error.
+    pub fn request(&self, method: &str, parameters: &Value) -> std::io::Result<Value> {
+        let address = self.url.strip_prefix("ws://").expect("a WebSocket address");
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters }).to_string();
+        let mut stream = TcpStream::connect(address)?;
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (_, document) = answer.split_once("\r\n\r\n").ok_or(ErrorKind::UnexpectedEof)?;
+        Ok(serde_json::from_str(document)?)
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits for a node that ends by itself; returns its exit code and what it said on standard error, if that was piped.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        let mut words = String::new();
+        if let Some(mut stderr) = self.process.stderr.take() {
+            stderr.read_to_string(&mut words).expect("text");
+        }
+        (self.process.wait().expect("it is ours").code(), words)
     }
 
     /// The signal that no process can prepare for.
