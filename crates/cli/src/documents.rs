@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Command, CommandFactory};
 
-use crate::Arguments;
+use crate::{Arguments, FIRST_STEPS};
 
 /// A `myelin` command line in a document, without the program's name.
 #[derive(Debug, PartialEq)]
@@ -116,6 +116,10 @@ fn every_command_in_the_documents_exists() {
             let complaint = complaint(&shown);
             assert_eq!(complaint, None, "{}: `{}`", path.display(), shown.line);
         }
+    }
+    for line in FIRST_STEPS.lines().skip(1) {
+        let (typed, _) = line.trim().split_once("  ").expect("a command and what it does");
+        assert_eq!(complaint(&command(typed, true).expect("a command")), None, "{typed}");
     }
     assert!(count > 10, "the README alone shows more than {count} commands");
 }

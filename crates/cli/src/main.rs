@@ -11,7 +11,10 @@ mod output;
 mod table;
 mod transaction;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -24,11 +27,20 @@ use crate::{
     context::{Context, GlobalArguments},
 };
 
+/// What a newcomer needs most.
+const FIRST_STEPS: &str = "\
+First steps:
+  myelin demo                             a whole market at work, in less than a minute
+  myelin dev                              a chain of your own; leave it running and go on in another terminal
+  myelin wallet create me --no-password   keys of your own
+  myelin transfer me 2000 -w //Alice      funds from a key that everybody has on a development chain
+  myelin subnet create -w me              a market of your own";
+
 /// An open market protocol for machine intelligence.
 ///
 /// The result goes to standard output, everything else to standard error.
 #[derive(Parser)]
-#[command(name = "myelin", version, propagate_version = true, infer_subcommands = true)]
+#[command(name = "myelin", version, infer_subcommands = true, arg_required_else_help = true, after_help = FIRST_STEPS)]
 struct Arguments {
     #[command(flatten)]
     global: GlobalArguments,
@@ -43,26 +55,26 @@ enum Command {
     /// Shows the whole market at work: miners store data, validators check it, the honest ones earn.
     Demo(DemoArguments),
     /// Creates, lists and uses keys.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Wallet(WalletCommand),
     /// Sends TAO.
     Transfer(TransferArguments),
     /// Opens, starts and lists subnets, and registers neurons on them.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Subnet(SubnetCommand),
     /// Buys, sells and lists stake.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Stake(StakeCommand),
     /// Sets and shows weights.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Weights(WeightsCommand),
     /// Shows the neurons of a subnet.
     Metagraph(MetagraphArguments),
     /// Reads the chain.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Query(QueryCommand),
     /// Runs a miner or a validator of the storage market.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Storage(StorageCommand),
     /// Recomputes an epoch from its inputs, so that anybody can check what was paid.
     Epoch(EpochArguments),
@@ -87,7 +99,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Command::Completions { shell } = arguments.command {
-        clap_complete::generate(shell, &mut Arguments::command(), "myelin", &mut std::io::stdout());
+        // Through memory, because the generator panics where it cannot write.
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Arguments::command(), "myelin", &mut script);
+        std::io::stdout().write_all(&script)?;
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
