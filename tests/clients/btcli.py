@@ -1,13 +1,15 @@
-"""Unmodified btcli: balances, a transfer, a subnet, the list of subnets and a metagraph."""
+"""Unmodified btcli: balances, transfers, a subnet from its price to its epochs, stake, weights, and a clear refusal."""
 
-from support import ALICE, ALICE_SEED, NODE, RAO, check, document, run, scratch_home
+import re
+
+from support import ALICE, ALICE_SEED, MYELIN, NODE, RAO, check, document, refusal, run, scratch_home
 
 home = scratch_home()
 wallets = str(home / "wallets")
 
 
-def local(*arguments: str, expect: int = 0):
-    return document(run("btcli", *arguments, "--wallet-path", wallets, "--json", expect=expect))
+def local(*arguments: str):
+    return document(run("btcli", *arguments, "--wallet-path", wallets, "--json"))
 
 
 def read(*arguments: str):
@@ -21,10 +23,16 @@ def write(*arguments: str):
 
 
 def free_rao(address: str) -> int:
-    shown = str(read("query", "balance", "--coldkey", address))
-    digits = "".join(c for c in shown.split("τ")[-1] if c.isdigit() or c == ".")
-    whole, _, fraction = digits.partition(".")
-    return int(whole) * RAO + int(f"{fraction:0<9}"[:9])
+    shown = read("query", "balance", "--coldkey", address)
+    amount = re.fullmatch(r"τ([0-9,]+)\.([0-9]{9})", shown)
+    check(amount is not None, f"{shown} is an amount of TAO")
+    whole, fraction = amount.groups()
+    return int(whole.replace(",", "")) * RAO + int(fraction)
+
+
+def hotkey_of(name: str) -> str:
+    (wallet,) = (wallet for wallet in local("wallet", "list")["coldkeys"] if wallet["coldkey"] == name)
+    return wallet["hotkeys"][0]["ss58"]
 
 
 local("wallet", "regen-coldkey", "-w", "alice", "--no-password", "--seed", ALICE_SEED)
@@ -53,4 +61,27 @@ check(netuid in listed, "btcli lists the subnets")
 check(owner["coldkey_ss58"] in str(read("subnets", "show", netuid)), "btcli shows the owner")
 check(owner["coldkey_ss58"] in str(read("subnets", "metagraph", netuid)), "btcli prints the metagraph")
 check(read("subnets", "hyperparameters", netuid) is not None, "btcli shows the rules of the subnet")
+
+earliest = read("hparams", "check-start", "--netuid", netuid)
+check(earliest["current_block"] >= earliest["earliest_start_block"], "btcli knows that the subnet may start")
 write("hparams", "start", "--netuid", netuid, "-w", "owner")
+status = read("query", "epoch-status", "--netuid", netuid)
+check(status["next_epoch_start_block"] == status["block"] + status["blocks_remaining"], "btcli counts to the next epoch")
+check(status["last_epoch_block"] + status["tempo"] == status["next_epoch_start_block"], "as the tempo says")
+
+hotkey = hotkey_of("owner")
+write("stake", "add", "--netuid", netuid, "--amount", "5", "-w", "owner", "-H", "default")
+positions = read("stake", "list", "-w", "owner")
+check([(p["netuid"], p["hotkey"]) for p in positions] == [(int(netuid), hotkey)], "btcli lists the stake")
+check(positions[0]["stake_amount"] > 0, "which is worth something")
+(overview,) = read("wallet", "overview", "-w", "owner")
+check(overview["stakes"][0]["uid"] == 0 and overview["stakes"][0]["registered"], "btcli shows it in the overview")
+
+write("weights", "set", "--netuid", netuid, "--uids", "0", "--weights", "1", "-w", "owner", "-H", "default")
+shown = document(run(MYELIN, "--json", "--node", NODE, "weights", "show", netuid))["validators"]
+check([(v["hotkey"], v["weights"]) for v in shown] == [(hotkey, [[0, 65535]])], "the weights are on the chain")
+
+local("wallet", "new-hotkey", "-w", "alice", "-H", "default")
+register = ("subnets", "register", "--netuid", netuid, "-w", "alice", "-H", "default")
+words = refusal("btcli", *register, "--wallet-path", wallets, "--json", "-n", NODE, "-y")
+check("MEV shield is not active" in words, "a shielded registration is refused in time, and says why")

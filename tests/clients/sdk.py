@@ -1,8 +1,8 @@
-"""The unmodified SDK: connect, read, transfer, create a subnet, register on it, read its metagraph."""
+"""The unmodified SDK: connect, read, transfer, create a subnet, register on it, judge, read its metagraph."""
 
 import asyncio
 
-from support import ALICE_SEED, NODE, RAO, check, scratch_home
+from support import ALICE_SEED, COMMAND_SECONDS, NODE, RAO, check, scratch_home
 
 home = scratch_home()
 
@@ -22,6 +22,19 @@ def alice_wallet() -> Wallet:
     wallet.regenerate_coldkey(seed=ALICE_SEED, use_password=False, suppress=True)
     wallet.create_new_hotkey(use_password=False, suppress=True)
     return wallet
+
+
+async def refuses_to_register_in_the_open(client, netuid: int, wallet: Wallet) -> None:
+    """The SDK registers neurons through the shield alone, which this chain does not have yet."""
+    intent = bt.BurnedRegister(netuid=netuid, hotkey_ss58=wallet.hotkeypub.ss58_address)
+    try:
+        result = await asyncio.wait_for(client.execute(intent, wallet), COMMAND_SECONDS)
+        words = "" if result.success else result.message
+    except asyncio.TimeoutError:
+        raise
+    except Exception as error:  # whatever class the SDK gives it
+        words = str(error)
+    check("shield" in words.lower(), f"a shielded registration is refused in time: {words}")
 
 
 async def main() -> None:
@@ -63,6 +76,11 @@ async def main() -> None:
         stake = bt.AddStake(netuid=netuid, hotkey_ss58=hotkey, amount_tao=5)
         staked = await client.execute(stake, miner)
         check(staked.success, f"stake is added: {staked.message}")
+
+        weights = bt.SetWeights(netuid=netuid, uids=[0, 1], weights=[0.25, 0.75])
+        judged = await asyncio.wait_for(client.execute(weights, owner), COMMAND_SECONDS)
+        check(judged.success, f"weights are set: {judged.message}")
+        await refuses_to_register_in_the_open(client, netuid, alice)
 
         metagraph = await client.subnets.metagraph(netuid)
         check([neuron.uid for neuron in metagraph.neurons] == [0, 1], "the metagraph has both neurons")

@@ -37,8 +37,19 @@ def scratch_home() -> Path:
     return home
 
 
-def run(*arguments: str, expect: int = 0) -> str:
-    """Runs a program to its end and returns its standard output; another exit code is a failure."""
+def run(*arguments: str) -> str:
+    """Runs a program to its end, which must be a success, and returns its standard output."""
+    return _run(arguments, expect=0).stdout
+
+
+def refusal(*arguments: str) -> str:
+    """Runs a program to its end, which must be a failure and come in time, and returns all that it said."""
+    done = _run(arguments, expect=1)
+    return done.stdout + done.stderr
+
+
+def _run(arguments, expect: int) -> subprocess.CompletedProcess:
+    """A program that hangs is a failure too: the most likely one where a client misses something on the chain."""
     done = subprocess.run(
         arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
     )
@@ -46,7 +57,7 @@ def run(*arguments: str, expect: int = 0) -> str:
         raise AssertionError(
             f"{' '.join(arguments)}\nexit code {done.returncode}, expected {expect}\n{done.stdout}\n{done.stderr}"
         )
-    return done.stdout
+    return done
 
 
 def document(text: str):

@@ -50,6 +50,10 @@ for name, password in (("plain", None), ("secret", "pässword 1")):
         key = Keypair(ss58_address=signed["signer"])
         check(key.verify(MESSAGE.encode(), bytes.fromhex(signed["signature"])), f"{name}: and it accepts our signature")
 
+added = myelin("wallet", "new-hotkey", "their-secret", "-H", "second")
+second = Wallet(name="their-secret", hotkey="second", path=str(home))
+check(second.hotkey.ss58_address == added["hotkey"], "Python reads a hotkey that we added to its wallet")
+
 names = [wallet["name"] for wallet in myelin("wallet", "list")["wallets"]]
 check(names == sorted(["our-plain", "our-secret", "their-plain", "their-secret"]), "all wallets are listed")
 listed = json.dumps(document(run("btcli", "wallet", "list", "--wallet-path", str(home), "--json")))

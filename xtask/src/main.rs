@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr)]
 
 mod clients;
+mod demo;
 mod steps;
 mod tidy;
 

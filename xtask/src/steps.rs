@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{bail, Context, Result};
 
-use crate::{clients, tidy, workspace};
+use crate::{clients, demo, tidy, workspace};
 
 pub fn test(rust_only: bool) -> Result<()> {
     let root = workspace();
@@ -21,7 +21,7 @@ pub fn test(rust_only: bool) -> Result<()> {
         cargo(&root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])
     })?;
     step("tests", || cargo(&root, &["test", "--workspace", "--locked", "--no-fail-fast"]))?;
-    step("demo", || demo(&root))?;
+    step("demo", || demo::run(&root))?;
     if rust_only {
         eprintln!("== clients: left out, as asked by --rust-only");
         return Ok(());
@@ -57,21 +57,6 @@ pub fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
 /// build most dependencies once more.
 pub fn build_programs(root: &Path) -> Result<()> {
     cargo(root, &["build", "--locked", "--workspace", "--bins", "--examples"])
-}
-
-/// The demo has to end by itself, with its own verdict.
-fn demo(root: &Path) -> Result<()> {
-    build_programs(root)?;
-    let output = Command::new(myelin(root)).args(["demo", "--json"]).stdin(Stdio::null()).output()?;
-    if !output.status.success() {
-        bail!(
-            "`myelin demo --json` failed: {}\n{}\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(())
 }
 
 fn step(name: &str, action: impl FnOnce() -> Result<()>) -> Result<()> {

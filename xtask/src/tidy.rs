@@ -2,7 +2,7 @@
 //!
 //! * A storage item belongs to one concept: only files in the folder that declares it name it.
 //! * Only `cli`, `xtask` and examples print.
-//! * Every command that the README shows exists.
+//! * Every task that a document shows exists.
 //! * Every link between documents leads somewhere.
 
 use std::{
@@ -12,10 +12,11 @@ use std::{
 };
 
 use anyhow::{bail, Context, Result};
+use clap::Parser;
 
 pub fn check(root: &Path) -> Result<()> {
     let problems: Vec<String> =
-        [storage_owners(root)?, printing(root)?, readme_commands(root)?, links(root)?].concat();
+        [storage_owners(root)?, printing(root)?, shown_tasks(root)?, links(root)?].concat();
     if problems.is_empty() {
         return Ok(());
     }
@@ -116,77 +117,23 @@ fn printing(root: &Path) -> Result<Vec<String>> {
     Ok(problems)
 }
 
-/// `myelin ...` commands in the README whose words are no command of the program's source.
-fn readme_commands(root: &Path) -> Result<Vec<String>> {
-    let readme = fs::read_to_string(root.join("README.md")).context("README.md")?;
-    let sources = rust_files(&root.join("crates").join("cli").join("src"))?;
-    let lines: Vec<&str> = sources.iter().flat_map(|(_, text)| text.lines()).map(str::trim).collect();
-    let known: Vec<String> = lines.iter().filter_map(|line| command_word(line)).collect();
-    let pairs = lines.iter().zip(lines.iter().skip(1));
-    let groups: Vec<String> = pairs
-        .filter(|(line, _)| **line == "#[command(subcommand)]")
-        .filter_map(|(_, next)| command_word(next))
-        .collect();
+/// `cargo xtask ...` commands in documents that this program does not take. Those of `myelin` are tested where its parser is.
+fn shown_tasks(root: &Path) -> Result<Vec<String>> {
     let mut problems = Vec::new();
-    for line in code_lines(&readme) {
-        let words = words_of(line);
-        let checked = if words.first().is_some_and(|word| groups.contains(word)) { 2 } else { 1 };
-        for word in words.iter().take(checked).filter(|word| !known.contains(word)) {
-            problems.push(format!("README shows `{line}`, but there is no command `{word}`"));
+    for document in documents(root)? {
+        let text = fs::read_to_string(&document)?;
+        let spans = text.split(['`', '\n']).map(str::trim).filter(|span| span.starts_with("cargo xtask"));
+        for span in spans.filter(|span| !takes(span)) {
+            problems.push(format!("{} shows `{span}`, which is no task", document.display()));
         }
     }
     Ok(problems)
 }
 
-/// Lines inside fenced shell blocks.
-fn code_lines(text: &str) -> Vec<&str> {
-    let mut inside = false;
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        if let Some(language) = line.trim_start().strip_prefix("```") {
-            inside = !inside && matches!(language.trim(), "sh" | "bash" | "console");
-        } else if inside {
-            lines.push(line.trim().trim_start_matches("$ "));
-        }
-    }
-    lines
-}
-
-/// The words of a `myelin` command before its first option.
-fn words_of(line: &str) -> Vec<String> {
-    let mut words = line.split_whitespace();
-    let is_program = match words.next() {
-        Some("myelin") => true,
-        Some("cargo") => line.contains(" run ") && words.by_ref().any(|word| word == "--"),
-        _ => false,
-    };
-    let is_word =
-        |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
-    if is_program {
-        words.take_while(is_word).map(str::to_owned).collect()
-    } else {
-        Vec::new()
-    }
-}
-
-/// The command that a variant of the parser stands for, in its spelling.
-fn command_word(line: &str) -> Option<String> {
-    let name: String = line.chars().take_while(|c| c.is_alphanumeric()).collect();
-    let rest = line.get(name.len()..)?;
-    let is_variant = name.chars().next()?.is_uppercase()
-        && (rest.starts_with('(') || rest.starts_with(" {") || rest == ",");
-    is_variant.then(|| kebab(&name))
-}
-
-fn kebab(name: &str) -> String {
-    let mut word = String::new();
-    for (index, c) in name.chars().enumerate() {
-        if c.is_uppercase() && index > 0 {
-            word.push('-');
-        }
-        word.extend(c.to_lowercase());
-    }
-    word
+/// Whether a command line, up to its comment, is one of this program's.
+fn takes(line: &str) -> bool {
+    let command = line.split(" #").next().unwrap_or_default();
+    crate::Arguments::try_parse_from(command.split_whitespace().skip(1)).is_ok()
 }
 
 /// Relative links in documents that lead nowhere.
@@ -274,18 +221,18 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_does_not_exist_is_found() {
+    fn a_task_that_does_not_exist_is_found() {
         let root = tempfile::tempdir().expect("temporary directory");
         let root = root.path();
-        write(root, "crates/cli/src/main.rs", "enum Command {\n    Dev(DevArguments),\n    #[command(subcommand)]\n    Subnet(S),\n}\nenum S {\n    List,\n}");
+        write(root, "docs/adr/0001-x.md", "");
         write(
             root,
             "README.md",
-            "```sh\ncargo run --release -- dev\nmyelin subnet list --json\nmyelin dev now\n```\n",
+            "Say `cargo xtask tidy`:\n```sh\ncargo xtask test --rust-only  # less\n```\n",
         );
-        assert_eq!(readme_commands(root).expect("reads"), Vec::<String>::new());
-        write(root, "README.md", "```sh\nmyelin fly --json\nmyelin subnet fly\n```\n");
-        assert_eq!(readme_commands(root).expect("reads").len(), 2);
+        assert_eq!(shown_tasks(root).expect("reads"), Vec::<String>::new());
+        write(root, "README.md", "Say `cargo xtask fly`:\n```sh\ncargo xtask test --fly\n```\n");
+        assert_eq!(shown_tasks(root).expect("reads").len(), 2);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::{ending::Ending, output::Output};
 
 /// Options of every command.
 #[derive(Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct GlobalArguments {
     /// WebSocket address of the node.
     #[arg(

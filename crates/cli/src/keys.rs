@@ -6,7 +6,7 @@ use std::{io::IsTerminal, path::PathBuf};
 
 use anyhow::{bail, Context as _};
 use clap::Args;
-use myelin_keys::{CryptoType, ExposeSecret, Keypair, PublicKey, SecretString, Wallet};
+use myelin_keys::{CryptoType, ExposeSecret, Keypair, PublicKey, SecretString, Wallet, WalletError};
 use myelin_runtime::AccountId;
 
 use crate::context::Context;
@@ -16,6 +16,7 @@ const PASSWORD_VARIABLE: &str = "MYELIN_WALLET_PASSWORD";
 
 /// Options that pick the keys of a wallet.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Signing key")]
 pub struct WalletArguments {
     /// Name of the wallet, or a development key such as //Alice.
     #[arg(long, short, value_name = "NAME")]
@@ -133,14 +134,19 @@ pub fn account_named(context: &Context, name: &str) -> anyhow::Result<AccountId>
     if is_development_key(name) {
         return Ok(account(&development_key(name)?.public()));
     }
-    if let Ok(public) = PublicKey::from_ss58(name, CryptoType::Sr25519) {
-        return Ok(account(&public));
+    let no_address = match PublicKey::from_ss58(name, CryptoType::Sr25519) {
+        Ok(public) => return Ok(account(&public)),
+        Err(problem) => problem,
+    };
+    let store = context.wallets()?;
+    match store.wallet(name)?.coldkey_public() {
+        Ok(public) => Ok(account(&public)),
+        Err(WalletError::Missing { .. }) => bail!(
+            "`{name}` is neither an address ({no_address}) nor a wallet with a coldkey in {}",
+            store.path().display()
+        ),
+        Err(problem) => Err(problem.into()),
     }
-    let wallet = context.wallets()?.wallet(name)?;
-    let public = wallet.coldkey_public().with_context(|| {
-        format!("`{name}` is neither an address nor a wallet with a coldkey; an address begins with 5")
-    })?;
-    Ok(account(&public))
 }
 
 pub fn account(public: &PublicKey) -> AccountId {

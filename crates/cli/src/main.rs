@@ -4,6 +4,8 @@ mod amount;
 mod commands;
 mod consensus_key;
 mod context;
+#[cfg(test)]
+mod documents;
 mod duration;
 mod ending;
 mod keys;
@@ -13,7 +15,10 @@ mod processes;
 mod table;
 mod transaction;
 
-use std::process::ExitCode;
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -27,11 +32,20 @@ use crate::{
     context::{Context, GlobalArguments},
 };
 
+/// What a newcomer needs most.
+const FIRST_STEPS: &str = "\
+First steps:
+  myelin demo                             a whole market at work, in less than a minute
+  myelin dev                              a chain of your own; leave it running and go on in another terminal
+  myelin wallet create me --no-password   keys of your own
+  myelin transfer me 2000 -w //Alice      funds from a key that everybody has on a development chain
+  myelin subnet create -w me              a market of your own";
+
 /// An open market protocol for machine intelligence.
 ///
 /// The result goes to standard output, everything else to standard error.
 #[derive(Parser)]
-#[command(name = "myelin", version, propagate_version = true, infer_subcommands = true)]
+#[command(name = "myelin", version, infer_subcommands = true, arg_required_else_help = true, after_help = FIRST_STEPS)]
 struct Arguments {
     #[command(flatten)]
     global: GlobalArguments,
@@ -54,26 +68,26 @@ enum Command {
     /// Shows the whole market at work: miners store data, validators check it, the honest ones earn.
     Demo(DemoArguments),
     /// Creates, lists and uses keys.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Wallet(WalletCommand),
     /// Sends TAO.
     Transfer(TransferArguments),
     /// Opens, starts and lists subnets, and registers neurons on them.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Subnet(SubnetCommand),
     /// Buys, sells and lists stake.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Stake(StakeCommand),
     /// Sets and shows weights.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Weights(WeightsCommand),
     /// Shows the neurons of a subnet.
     Metagraph(MetagraphArguments),
     /// Reads the chain.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Query(QueryCommand),
     /// Runs a miner or a validator of the storage market.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Storage(StorageCommand),
     /// Recomputes an epoch from its inputs, so that anybody can check what was paid.
     Epoch(EpochArguments),
@@ -98,7 +112,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Command::Completions { shell } = arguments.command {
-        clap_complete::generate(shell, &mut Arguments::command(), "myelin", &mut std::io::stdout());
+        // Through memory, because the generator panics where it cannot write.
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Arguments::command(), "myelin", &mut script);
+        std::io::stdout().write_all(&script)?;
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -131,7 +148,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Logs go to standard error; `RUST_LOG` wins over `--verbose`.
+/// Logs go to standard error, in colour only to a terminal; `RUST_LOG` wins over `--verbose`.
 fn init_logging(verbose: u8) {
     let default = match verbose {
         0 => "warn",
@@ -141,7 +158,11 @@ fn init_logging(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 // The one place of the product that prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::{fmt::Display, io::Write};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
 
 use serde::Serialize;
 
@@ -35,7 +38,44 @@ impl Output {
     }
 }
 
-/// What went wrong, and why, in one paragraph.
+/// What went wrong, and why, in one paragraph. Nothing if the reader of the result has gone, as `head` does.
 pub fn error(error: &anyhow::Error) {
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    if !is_closed_pipe(error) {
+        let _ = writeln!(std::io::stderr(), "error: {}", paragraph(error));
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
+    let json = |cause: &serde_json::Error| cause.io_error_kind() == Some(io::ErrorKind::BrokenPipe);
+    error.downcast_ref().is_some_and(kind) || error.downcast_ref().is_some_and(json)
+}
+
+/// The error and its causes, without those that the text before them has told already.
+fn paragraph(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        _ if told.contains(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error =
+            anyhow::anyhow!("no such file").context("cannot open x: no such file; check x").context("dev");
+        assert_eq!(paragraph(&error), "dev: cannot open x: no such file; check x");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_recognised() {
+        let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_closed_pipe(&closed().into()));
+        assert!(is_closed_pipe(&serde_json::Error::io(closed()).into()));
+        assert!(!is_closed_pipe(&io::Error::from(io::ErrorKind::NotFound).into()));
+    }
 }

@@ -12,20 +12,19 @@ use crate::{amount::Amount, context::Context};
 
 /// Options of every command that changes the chain.
 #[derive(Args, Clone, Copy)]
+#[command(next_help_heading = "Transaction")]
 pub struct TransactionArguments {
-    /// Shows the transaction and its fee, and sends nothing.
+    /// Runs the transaction on the newest state and shows its fee or its error; sends nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// How far to follow the transaction.
+    /// Which block to wait for: one that has the transaction, or a final one.
     #[arg(long, value_enum, default_value_t = Wait::Finalized)]
     pub wait: Wait,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Wait {
-    /// Until a block has it.
     Included,
-    /// Until a final block has it.
     Finalized,
 }
 
@@ -93,6 +92,7 @@ pub async fn send(
     let name = call_name(&call);
     if arguments.dry_run {
         let account = account_of(signer);
+        client.dry_run(call.clone(), signer).await?;
         let fee = Amount::from_rao(client.estimate_fee(call, &account).await?);
         return context.output.result(&Outcome::DryRun { call: name, signer: account.to_string(), fee });
     }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{document, failure, run, Chain};
+use support::{document, failure, run, without_room, Chain};
 
 #[test]
 fn the_program_says_its_version_and_helps() {
@@ -23,6 +23,7 @@ fn a_subnet_is_opened_staked_on_and_judged() {
     let chain = Chain::start(&["--block-time", "instant"]);
     let dry = chain.ask(&["subnet", "create", "--name", "first", "-w", "//Alice", "--dry-run"]);
     assert_eq!(dry["status"], "dry_run");
+    assert_eq!(chain.ask(&["subnet", "list"])["subnets"].as_array().map(Vec::len), Some(1), "only root");
     let created = chain.ask(&["subnet", "create", "--name", "first", "-w", "//Alice"]);
     assert_eq!(
         (created["status"].as_str(), created["details"][0]["value"].as_str()),
@@ -56,6 +57,25 @@ fn a_transfer_arrives_to_the_rao() {
 }
 
 #[test]
+fn a_dry_run_fails_as_the_real_one_would_and_changes_nothing() {
+    let chain = Chain::start(&["--block-time", "instant"]);
+    let before = chain.ask(&["query", "balance", "//Alice"]);
+    for (command, reason) in [
+        (vec!["transfer", "//Bob", "1000001", "-w", "//Alice"], "would fail"),
+        (vec!["transfer", "//Bob", "1", "-w", "//Nobody"], "pay some fees"),
+        (vec!["subnet", "start", "9", "-w", "//Alice"], "SubnetNotExists"),
+    ] {
+        let words = chain.refuses(&[command.as_slice(), &["--dry-run"]].concat());
+        assert!(words.contains(reason), "{words}");
+    }
+    let dry = chain.ask(&["transfer", "//Bob", "1", "-w", "//Alice", "--dry-run"]);
+    assert_eq!(dry["status"], "dry_run");
+    assert_ne!(dry["fee"], "0");
+    assert_eq!(chain.ask(&["query", "balance", "//Alice"]), before);
+    assert_eq!(chain.ask(&["query", "block"])["number"], 0);
+}
+
+#[test]
 fn what_cannot_be_done_says_why() {
     let chain = Chain::start(&["--block-time", "instant"]);
     let poor = chain.refuses(&["transfer", "//Bob", "1", "-w", "//Nobody"]);
@@ -64,10 +84,19 @@ fn what_cannot_be_done_says_why() {
     assert!(too_much.to_lowercase().contains("fund") || too_much.contains("balance"), "{too_much}");
     let nowhere = chain.refuses(&["subnet", "start", "9", "-w", "//Alice"]);
     assert!(nowhere.contains("SubnetNotExists"), "{nowhere}");
-    let missing = chain.refuses(&["metagraph", "9"]);
-    assert!(missing.contains('9'), "{missing}");
+    for command in [
+        &["metagraph", "9"][..],
+        &["weights", "show", "9"],
+        &["query", "price", "9"],
+        &["query", "epoch", "9"],
+    ] {
+        let missing = chain.refuses(command);
+        assert!(missing.contains("no subnet 9"), "{missing}");
+    }
+    let mistyped = chain.refuses(&["query", "balance", "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQX"]);
+    assert!(mistyped.contains("copy the whole address"), "{mistyped}");
     let nobody = chain.refuses(&["transfer", "nosuchwallet", "1", "-w", "//Alice"]);
-    assert!(nobody.contains("neither an address nor a wallet"), "{nobody}");
+    assert!(nobody.contains("neither an address") && nobody.contains("nor a wallet"), "{nobody}");
     // None of it cost anything or stopped the chain.
     assert_eq!(chain.ask(&["query", "conservation"])["conserved"], true);
     let offline = failure(&["--node", "ws://127.0.0.1:1", "query", "block"]);
@@ -112,7 +141,8 @@ fn wallets_are_made_listed_and_used() {
     let signature = signed["signature"].as_str().expect("a signature");
     let address = created["coldkey"].as_str().expect("an address");
     assert_eq!(document(&["wallet", "verify", "hello", signature, address])["valid"], true);
-    assert_eq!(document(&["wallet", "verify", "other", signature, address])["valid"], false);
+    let forged = failure(&["wallet", "verify", "other", signature, address]);
+    assert!(forged.contains(address), "{forged}");
 }
 
 fn wallet_command<'a>(path: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
@@ -168,6 +198,29 @@ fn a_seed_and_an_address_make_wallets_too() {
     let holds = |index: usize| listed["wallets"][index]["coldkey_secret"].clone();
     assert_eq!((holds(0), holds(1)), (true.into(), false.into()));
     assert_eq!(listed["wallets"][1]["hotkeys"][0]["secret"], false);
+}
+
+#[test]
+fn a_full_disk_costs_no_key() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let path = directory.path().to_str().expect("a path of text");
+    let keyfiles = || {
+        ["coldkey", "coldkeypub.txt", "hotkeys/default", "hotkeys/defaultpub.txt"]
+            .map(|name| std::fs::read(directory.path().join("mine").join(name)).ok())
+    };
+    let create = wallet_command(path, &["create", "mine", "--no-password", "--overwrite"]);
+    let full = without_room(&create);
+    assert!(full.contains("the disk is full") && full.contains("mine"), "{full}");
+    assert_eq!(keyfiles(), [None, None, None, None]);
+    document(&create);
+    let before = keyfiles();
+    without_room(&create);
+    without_room(&wallet_command(path, &["new-hotkey", "mine", "--overwrite"]));
+    assert_eq!(keyfiles(), before);
+    // Nothing half written either.
+    let names = std::fs::read_dir(directory.path().join("mine")).expect("reads").count();
+    assert_eq!(names, 3);
+    assert_eq!(std::fs::read_dir(directory.path().join("mine/hotkeys")).expect("reads").count(), 2);
 }
 
 #[test]

@@ -112,6 +112,12 @@ pub enum ClientError {
         /// Where it is.
         receipt: Box<Receipt>,
     },
+    /// A dry run: the node would take the transaction and its fee, and its action would fail.
+    #[error("the transaction would fail, and its fee would be paid: {failure}")]
+    WouldFail {
+        /// What would fail.
+        failure: DispatchFailure,
+    },
     /// Something asked for by name or number does not exist on this chain.
     #[error("there is no {what} on this chain; check the number or name")]
     Missing {

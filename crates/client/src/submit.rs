@@ -2,12 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
+use codec::DecodeAll;
 use jsonrpsee::{core::client::Subscription, ws_client::WsClient};
 use myelin_keys::Keypair;
 use myelin_runtime::{AccountId, Balance, Hash, RuntimeCall};
 use pallet_transaction_payment_rpc_runtime_api::RuntimeDispatchInfo;
 use serde::Deserialize;
-use sp_runtime::generic::Era;
+use sp_core::Bytes;
+use sp_runtime::{
+    generic::Era,
+    transaction_validity::{InvalidTransaction, TransactionValidityError},
+    ApplyExtrinsicResult,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -23,6 +29,8 @@ const WATCH: SubscriptionMethods = SubscriptionMethods {
     subscribe: "author_submitAndWatchExtrinsic",
     unsubscribe: "author_unwatchExtrinsic",
 };
+
+const DRY_RUN: &str = "system_dryRun";
 
 /// JSON-RPC codes of a pool that does not take a transaction.
 mod code {
@@ -120,6 +128,25 @@ impl Client {
         let info: RuntimeDispatchInfo<Balance> =
             self.runtime_api("TransactionPaymentApi_query_info", RawArguments(arguments)).await?;
         Ok(info.partial_fee)
+    }
+
+    /// Signs `call` and has the node run it on the newest block's state, where its effects are forgotten. Nothing is sent.
+    ///
+    /// Transactions that wait in the pool are not counted in: its nonce is the account's next on the chain.
+    ///
+    /// # Errors
+    /// - [`ClientError::Rejected`]: no block could have it.
+    /// - [`ClientError::WouldFail`]: a block could have it, and its action would fail there.
+    /// - those of a read.
+    pub async fn dry_run(&self, call: impl Into<RuntimeCall>, signer: &Keypair) -> Result<(), ClientError> {
+        let (mut context, _) = self.signing_context().await?;
+        context.nonce = self.runtime_api("AccountNonceApi_account_nonce", account_of(signer)).await?;
+        let transaction = sign(call.into(), signer, &context);
+        let params = array([hex_value(&transaction.bytes)]);
+        let answer: Bytes = self.transport().read(DRY_RUN, params).await?;
+        let outcome = ApplyExtrinsicResult::decode_all(&mut &answer[..])
+            .map_err(|error| ClientError::decode(DRY_RUN, error))?;
+        outcome.map_err(invalid)?.map_err(|error| ClientError::WouldFail { failure: error.into() })
     }
 
     /// Hands a transaction to the node, when it is this account's turn.
@@ -248,6 +275,21 @@ fn is_about_nonce(error: &ClientError) -> bool {
     }
 }
 
+/// The rejection that the pool would answer.
+fn invalid(error: TransactionValidityError) -> ClientError {
+    let code = match error {
+        TransactionValidityError::Invalid(_) => code::INVALID,
+        TransactionValidityError::Unknown(_) => code::UNKNOWN_VALIDITY,
+    };
+    let message = match error {
+        TransactionValidityError::Invalid(InvalidTransaction::Custom(number)) => {
+            format!("Custom error: {number}")
+        }
+        other => <&'static str>::from(other).to_owned(),
+    };
+    rejection(code, message)
+}
+
 fn rejection(code: i32, message: String) -> ClientError {
     let custom = (code == code::INVALID).then(|| custom_error(&message)).flatten();
     let (reason, advice) = match custom.and_then(explain_custom) {
@@ -335,6 +377,14 @@ mod tests {
         assert_eq!(advice, "register the hotkey");
         let poor = rejection(1010, "Inability to pay some fees (e.g. account balance too low)".into());
         assert!(poor.to_string().ends_with("add funds to the signing account"));
+    }
+
+    #[test]
+    fn a_dry_run_is_rejected_in_the_words_of_the_pool() {
+        let poor = invalid(InvalidTransaction::Payment.into());
+        assert!(poor.to_string().ends_with("add funds to the signing account"), "{poor}");
+        let unregistered = invalid(InvalidTransaction::Custom(10).into());
+        assert!(unregistered.to_string().ends_with("register the hotkey"), "{unregistered}");
     }
 
     #[test]

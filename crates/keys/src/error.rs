@@ -138,6 +138,8 @@ pub enum WalletError {
         "expected a home directory for the default wallet path, found none; set HOME or give the wallet path"
     )]
     NoHome,
+    #[error("{}: the disk is full or a file may not become so large; make room and try again", path.display())]
+    DiskFull { path: PathBuf },
     #[error("{}: cannot be read or written: {problem}; check the disk and the wallet's path", path.display())]
     Io { path: PathBuf, problem: io::Error },
 }

@@ -154,6 +154,9 @@ pub(crate) fn io_error(path: &Path, problem: io::Error) -> WalletError {
         ErrorKind::NotFound => WalletError::Missing { path },
         ErrorKind::AlreadyExists => WalletError::Exists { path },
         ErrorKind::PermissionDenied => WalletError::AccessDenied { path },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            WalletError::DiskFull { path }
+        }
         _ => WalletError::Io { path, problem },
     }
 }

@@ -432,6 +432,10 @@ fn store_refusal(error: StoreError) -> Refusal {
         StoreError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "full"),
         StoreError::Content { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "content"),
         StoreError::Missing(_) => (StatusCode::NOT_FOUND, "no_object"),
+        StoreError::DiskFull => {
+            tracing::error!(%error, "storage failure");
+            (StatusCode::INSUFFICIENT_STORAGE, "full")
+        }
         StoreError::Io(_) => {
             tracing::error!(%error, "storage failure");
             (StatusCode::INTERNAL_SERVER_ERROR, "disk")

@@ -91,9 +91,23 @@ pub enum StoreError {
     /// Not here.
     #[error("there is no object {0} here")]
     Missing(Root),
+    /// The disk has less room than this store may use.
+    #[error("the disk is full; make room on it, or give this store less of it")]
+    DiskFull,
     /// The disk fails.
     #[error("the disk failed: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::DiskFull
+            }
+            _ => Self::Io(error),
+        }
+    }
 }
 
 /// An owner, as the name of its directory.
@@ -329,7 +343,7 @@ impl Incoming {
     ///
     /// # Errors
     /// Other bytes came, or the disk fails.
-    pub async fn commit(self, root: Root) -> Result<(), StoreError> {
+    pub async fn commit(mut self, root: Root) -> Result<(), StoreError> {
         let found = Root(*self.hasher.finalize().as_bytes());
         if (found, self.received) != (root, self.size) {
             return Err(StoreError::Content {
@@ -339,6 +353,8 @@ impl Incoming {
                 found_bytes: self.received,
             });
         }
+        // Without this, syncing would swallow the error of the last write.
+        self.file.flush().await?;
         self.file.sync_all().await?;
         let Self { reservation, size, path, .. } = self;
         // The room is held until the object itself counts.
@@ -543,6 +559,42 @@ mod tests {
         drop((first, second));
         assert_eq!(store.usage(), Usage::default());
         store.receive("a", 120_000).await.unwrap();
+    }
+
+    const UNDER_A_LIMIT: &str = "MYELIN_TEST_FILE_LIMIT";
+
+    /// Runs in a process of its own, where a file that grows too large fails as on a full disk.
+    #[tokio::test]
+    async fn a_full_disk_refuses_one_object_and_loses_none() {
+        if std::env::var_os(UNDER_A_LIMIT).is_none() {
+            let script = "trap '' XFSZ; ulimit -f 80; exec \"$0\" \"$@\"";
+            let output = std::process::Command::new("sh")
+                .args(["-c", script])
+                .arg(std::env::current_exe().unwrap())
+                .args(["a_full_disk_refuses_one_object_and_loses_none", "--nocapture"])
+                .env(UNDER_A_LIMIT, "1")
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+            assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), QUOTA).unwrap();
+        let (small, large) = (object(1, 20_000), object(2, 120_000));
+        put(&store, "a", &small.0, small.1).await.unwrap();
+        let (usage, before) = (store.usage(), files(directory.path()));
+        assert!(matches!(put(&store, "a", &large.0, large.1).await, Err(StoreError::DiskFull)));
+        // The last write of an object fails no less than the first.
+        let mut at_once = store.receive("a", 120_000).await.unwrap();
+        let written = at_once.write(&large.0).await;
+        let refused = match written {
+            Ok(()) => at_once.commit(large.1).await,
+            Err(error) => Err(error),
+        };
+        assert!(matches!(refused, Err(StoreError::DiskFull)), "{refused:?}");
+        assert_eq!((store.usage(), files(directory.path())), (usage, before));
+        check(&store, small.1, &small.0);
     }
 
     #[tokio::test]

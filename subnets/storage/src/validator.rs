@@ -241,12 +241,17 @@ impl<M: Market> Validator<M> {
 
     async fn keep_setting_weights(&self) {
         let mut turns = every(self.config.turn_ms);
-        let mut last_epoch = None;
+        let (mut last_epoch, mut told) = (None, String::new());
         loop {
             turns.tick().await;
             match self.set_weights_if_due(last_epoch).await {
-                Ok(epoch) => last_epoch = epoch,
-                Err(error) => tracing::warn!(%error, "weights were not set"),
+                Ok(epoch) => (last_epoch, told) = (epoch, String::new()),
+                // Turns are short: the same trouble is told once, not every second.
+                Err(error) if error.to_string() == told => tracing::debug!(%error, "weights were not set"),
+                Err(error) => {
+                    tracing::warn!(%error, "weights were not set; trying on");
+                    told = error.to_string();
+                }
             }
         }
     }

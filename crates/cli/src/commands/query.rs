@@ -9,7 +9,12 @@ use myelin_runtime::{views::audit::Audit, RuntimeCall, UncheckedExtrinsic};
 use pallet_subtensor::{NetUid, SubnetAudit};
 use serde::Serialize;
 
-use crate::{amount::Amount, commands::wallet, context::Context, table::Table};
+use crate::{
+    amount::Amount,
+    commands::{subnet::check_subnet, wallet},
+    context::Context,
+    table::Table,
+};
 
 #[derive(Subcommand)]
 pub enum QueryCommand {
@@ -111,7 +116,9 @@ impl fmt::Display for Price {
 }
 
 async fn price(context: &Context, netuid: NetUid) -> Result<()> {
-    let rao: u64 = context.client().await?.runtime_api("SwapRuntimeApi_current_alpha_price", netuid).await?;
+    let client = context.client().await?.pinned().await?;
+    check_subnet(&client, netuid).await?;
+    let rao: u64 = client.runtime_api("SwapRuntimeApi_current_alpha_price", netuid).await?;
     context.output.result(&Price { netuid, price: Amount::from_rao(rao) })
 }
 
@@ -131,6 +138,7 @@ impl fmt::Display for Epoch {
 
 async fn epoch(context: &Context, netuid: NetUid) -> Result<()> {
     let client = context.client().await?.pinned().await?;
+    check_subnet(&client, netuid).await?;
     let schedule = client.epoch_schedule(netuid).await?;
     let Some(next_epoch_block) = schedule.next_epoch_block else {
         bail!("subnet {netuid} runs no epochs: its tempo is 0")

@@ -4,6 +4,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
+use myelin_client::{account_of, neurons_of};
+use myelin_keys::Keypair;
 use myelin_storage::{run_miner, run_validator, MinerConfig, ValidatorConfig};
 use serde::de::DeserializeOwned;
 
@@ -25,7 +27,7 @@ pub enum StorageCommand {
 #[derive(Args)]
 pub struct NeuronArguments {
     /// Number of the subnet; overrides the configuration's.
-    #[arg(long)]
+    #[arg(long, value_name = "NETUID")]
     netuid: Option<u16>,
     /// Configuration as JSON; what it leaves out is at its default.
     #[arg(long, value_name = "FILE")]
@@ -55,6 +57,12 @@ pub async fn run(context: &Context, command: StorageCommand) -> Result<()> {
             config.node_url = context.node_url().to_owned();
             config.netuid = arguments.netuid.unwrap_or(config.netuid);
             let hotkey = Arc::new(arguments.wallet.hotkey(context)?);
+            introduce(context, "miner", config.netuid, &hotkey).await?;
+            context.output.progress(format!(
+                "keeping data in {}, answering at {}",
+                config.directory.display(),
+                config.listen
+            ));
             Ok(run_miner(config, hotkey, ended(context.ending())).await?)
         }
         StorageCommand::Validator(arguments) => {
@@ -62,12 +70,26 @@ pub async fn run(context: &Context, command: StorageCommand) -> Result<()> {
             config.node_url = context.node_url().to_owned();
             config.netuid = arguments.netuid.unwrap_or(config.netuid);
             let hotkey = Arc::new(arguments.wallet.hotkey(context)?);
+            introduce(context, "validator", config.netuid, &hotkey).await?;
             Ok(run_validator(config, hotkey, ended(context.ending())).await?)
         }
         StorageCommand::Config => context
             .output
             .result(&Defaults { miner: MinerConfig::default(), validator: ValidatorConfig::default() }),
     }
+}
+
+/// Says who begins to work, and what that one still lacks. A subnet must exist; a slot may come later.
+async fn introduce(context: &Context, role: &str, netuid: u16, hotkey: &Keypair) -> Result<()> {
+    let (client, account) = (context.client().await?, account_of(hotkey));
+    let metagraph = client.metagraph(netuid).await?;
+    context.output.progress(format!("{role} of subnet {netuid}, hotkey {account}; Ctrl-C ends it"));
+    if !neurons_of(&metagraph).iter().any(|neuron| neuron.hotkey == account) {
+        context.output.progress(format!(
+            "this hotkey has no slot on subnet {netuid} yet; `myelin subnet register {netuid}` buys one"
+        ));
+    }
+    Ok(())
 }
 
 /// Completes when the process is asked to end, or cannot be asked.

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use anyhow::Result;
+use anyhow::{bail, Result};
 use clap::{Args, Subcommand};
-use myelin_client::Receipt;
+use myelin_client::{Client, Receipt};
 use myelin_runtime::{
     views::{subnet::DynamicInfo, swap::SubnetPrice},
     Runtime, RuntimeCall, RuntimeEvent,
@@ -109,6 +109,14 @@ fn uid_of(receipt: &Receipt) -> Vec<Detail> {
 
 pub fn market(call: Call<Runtime>) -> RuntimeCall {
     RuntimeCall::SubtensorModule(call)
+}
+
+/// Fails if there is no such subnet, about which the chain would answer with defaults.
+pub async fn check_subnet(client: &Client, netuid: NetUid) -> Result<()> {
+    match client.prices().await?.iter().any(|price| price.netuid == netuid) {
+        true => Ok(()),
+        false => bail!("there is no subnet {netuid} on this chain; `myelin subnet list` shows all"),
+    }
 }
 
 #[derive(Serialize)]

@@ -9,7 +9,7 @@ use pallet_subtensor::{Call, MechId, NetUid, Uid};
 use serde::Serialize;
 
 use crate::{
-    commands::subnet::market,
+    commands::subnet::{check_subnet, market},
     context::Context,
     keys::WalletArguments,
     table::Table,
@@ -35,10 +35,10 @@ pub struct SetArguments {
     #[arg(required = true, value_name = "UID:WEIGHT")]
     weights: Vec<Weight>,
     /// Number of the mechanism.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     mechanism: MechId,
     /// Version of the judging program.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     version_key: u64,
     #[command(flatten)]
     wallet: WalletArguments,
@@ -130,8 +130,9 @@ impl fmt::Display for Shown {
 }
 
 async fn show(context: &Context, netuid: NetUid) -> Result<()> {
-    let neurons: Vec<NeuronInfo> =
-        context.client().await?.runtime_api("NeuronInfoRuntimeApi_get_neurons", netuid).await?;
+    let client = context.client().await?.pinned().await?;
+    check_subnet(&client, netuid).await?;
+    let neurons: Vec<NeuronInfo> = client.runtime_api("NeuronInfoRuntimeApi_get_neurons", netuid).await?;
     let rows = neurons.into_iter().filter(|neuron| !neuron.weights.is_empty()).map(|neuron| Row {
         uid: neuron.uid,
         hotkey: neuron.hotkey.to_string(),

@@ -3,12 +3,13 @@
 #![allow(dead_code)]
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{json, Value};
 
 /// The program under test, alone with its wallets.
 pub fn myelin() -> Command {
@@ -32,11 +33,28 @@ pub fn document(arguments: &[&str]) -> Value {
 
 /// What a command says on standard error; the command must fail, and not by a panic.
 pub fn failure(arguments: &[&str]) -> String {
-    let output = run(arguments);
+    failed(arguments, &run(arguments))
+}
+
+fn failed(arguments: &[&str], output: &Output) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{arguments:?} should fail: {stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
     stderr
+}
+
+/// The program in a shell that lets no file grow beyond `blocks` of 512 bytes; more fails as on a full disk.
+pub fn limited(blocks: u64) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_myelin")]);
+    command.env_remove("MYELIN_NODE").env_remove("MYELIN_WALLET_PASSWORD").stdin(Stdio::null());
+    command
+}
+
+/// What a command says that can write nothing; it must fail for that.
+pub fn without_room(arguments: &[&str]) -> String {
+    failed(arguments, &limited(0).args(arguments).output().expect("a shell"))
 }
 
 /// A development chain that runs as a process; killed without notice when dropped.
@@ -47,7 +65,12 @@ pub struct Chain {
 
 impl Chain {
     pub fn start(arguments: &[&str]) -> Self {
-        let mut process = myelin()
+        Self::started_by(myelin(), arguments)
+    }
+
+    /// `program` starts a node when it gets a node's arguments.
+    pub fn started_by(mut program: Command, arguments: &[&str]) -> Self {
+        let mut process = program
             .args(["dev", "--json", "--rpc-port", "0"])
             .args(arguments)
             .stdout(Stdio::piped())
@@ -73,6 +96,37 @@ impl Chain {
     /// Runs a command against this chain; it must fail.
     pub fn refuses(&self, arguments: &[&str]) -> String {
         failure(&[&["--node", &self.url], arguments].concat())
+    }
+
+    /// The answer to one JSON-RPC request, result or error.
+    pub fn request(&self, method: &str, parameters: &Value) -> std::io::Result<Value> {
+        let address = self.url.strip_prefix("ws://").expect("a WebSocket address");
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters }).to_string();
+        let mut stream = TcpStream::connect(address)?;
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (_, document) = answer.split_once("\r\n\r\n").ok_or(ErrorKind::UnexpectedEof)?;
+        Ok(serde_json::from_str(document)?)
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits for a node that ends by itself; returns its exit code and what it said on standard error, if that was piped.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        let mut words = String::new();
+        if let Some(mut stderr) = self.process.stderr.take() {
+            stderr.read_to_string(&mut words).expect("text");
+        }
+        (self.process.wait().expect("it is ours").code(), words)
     }
 
     /// The signal that no process can prepare for.

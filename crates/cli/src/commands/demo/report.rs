@@ -4,6 +4,7 @@ use std::fmt;
 
 use anyhow::{Context as _, Result};
 use myelin_client::{account_of, neurons_of, Client};
+use myelin_runtime::views::{audit::Audit, neuron::NeuronInfo};
 use serde::Serialize;
 
 use super::{
@@ -22,6 +23,8 @@ pub struct Report {
     pub neurons: Vec<Row>,
     /// Whether every honest miner earned more than every other.
     pub honest_miners_win: bool,
+    /// Whether all TAO and all alpha on the chain add up.
+    pub conserved: bool,
 }
 
 #[derive(Serialize)]
@@ -61,6 +64,7 @@ impl Report {
             rows.push(Row::new(neuron, found, score, price_rao));
         }
         let honest_miners_win = honest_miners_win(&rows);
+        let audit: Audit = client.runtime_api("AuditApi_audit", ()).await?;
         Ok(Self {
             node,
             netuid: market.netuid,
@@ -68,7 +72,13 @@ impl Report {
             price: Amount::from_rao(price_rao),
             neurons: rows,
             honest_miners_win,
+            conserved: audit.holds(),
         })
+    }
+
+    /// Whether the demo has shown what it is to show.
+    pub fn succeeds(&self) -> bool {
+        self.honest_miners_win && self.conserved
     }
 }
 
@@ -96,7 +106,6 @@ impl Row {
 
 /// Weight that each neuron gets, averaged over those who set weights; each validator's weights sum to 1.
 async fn mean_weights(client: &Client, netuid: u16, count: usize) -> Result<Vec<f64>> {
-    use myelin_runtime::views::neuron::NeuronInfo;
     let neurons: Vec<NeuronInfo> = client.runtime_api("NeuronInfoRuntimeApi_get_neurons", netuid).await?;
     let mut means = vec![0.0; count];
     let rows: Vec<_> =
@@ -149,9 +158,14 @@ impl fmt::Display for Report {
         } else {
             "FAILED: a miner that cheats earned as much as an honest one"
         };
+        let books = if self.conserved {
+            "all TAO and all alpha add up"
+        } else {
+            "FAILED: TAO or alpha was lost or made from nothing"
+        };
         write!(
             f,
-            "subnet {} at block {}, one alpha costs {} TAO\n\n{table}\n\n{verdict}",
+            "subnet {} at block {}, one alpha costs {} TAO\n\n{table}\n\n{verdict}\n{books}",
             self.netuid, self.block, self.price
         )
     }

@@ -336,7 +336,11 @@ impl SecretArguments {
             (Some(path), _) | (None, Some(path)) => (file(path)?, path.display().to_string()),
         };
         let secret = text.expose_secret().trim();
-        let is_seed = self.seed_file.is_some() || (self.mnemonic_file.is_none() && !secret.contains(' '));
+        if secret.is_empty() {
+            bail!("{from}: expected words or a seed, found nothing");
+        }
+        let is_seed = self.seed_file.is_some()
+            || (self.mnemonic_file.is_none() && !secret.contains(char::is_whitespace));
         let key = match is_seed {
             true => Keypair::from_seed_hex(secret, CryptoType::Sr25519),
             false => Keypair::from_mnemonic(secret, CryptoType::Sr25519),

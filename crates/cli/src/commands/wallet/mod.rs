@@ -4,7 +4,7 @@ mod keys;
 
 use std::fmt;
 
-use anyhow::{Context as _, Result};
+use anyhow::{bail, Context as _, Result};
 use clap::{Args, Subcommand};
 use myelin_keys::{CryptoType, PublicKey, WalletListing};
 use serde::Serialize;
@@ -40,7 +40,7 @@ pub enum WalletCommand {
     },
     /// Signs a text with a hotkey or a coldkey.
     Sign(SignArguments),
-    /// Checks a signature.
+    /// Checks a signature; fails if it is not valid.
     Verify(VerifyArguments),
 }
 
@@ -211,6 +211,10 @@ fn verify(context: &Context, arguments: VerifyArguments) -> Result<()> {
     let length = bytes.len();
     let signature =
         bytes.try_into().map_err(|_| anyhow::anyhow!("a signature has 64 bytes, this one has {length}"))?;
-    context.output.result(&Verdict { valid: public.verify(arguments.message.as_bytes(), &signature) })?;
+    let valid = public.verify(arguments.message.as_bytes(), &signature);
+    context.output.result(&Verdict { valid })?;
+    if !valid {
+        bail!("{} did not sign this text so", arguments.address);
+    }
     Ok(())
 }
