@@ -29,6 +29,12 @@ enum Task {
     },
     /// Checks the rules of the house that no compiler checks.
     Tidy,
+    /// Kills, divides and restores validators again and again; takes an hour.
+    Faults {
+        /// How often each fault is repeated.
+        #[arg(long, default_value_t = 100)]
+        cycles: u32,
+    },
     /// Runs unmodified clients of the ecosystem against a development chain.
     Clients,
 }
@@ -37,6 +43,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test { rust_only } => steps::test(rust_only),
         Task::Tidy => tidy::check(&workspace()),
+        Task::Faults { cycles } => steps::faults(&workspace(), cycles),
         Task::Clients => clients::run(&workspace()),
     };
     match outcome {
