@@ -67,6 +67,12 @@ pub enum BftError {
         /// What is wrong with it.
         source: CertificateError,
     },
+    /// Somebody else signs with this node's key.
+    #[error("the certificate of height {height} holds a vote of this validator that this node has not cast: another node signs with its key; stop the other one, and use a new key if you do not know it")]
+    KeyUsedElsewhere {
+        /// The height.
+        height: u32,
+    },
     /// A message that cannot be represented.
     #[error(transparent)]
     Codec(#[from] CodecError),

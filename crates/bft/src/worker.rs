@@ -40,7 +40,7 @@ use crate::{
     config::BftConfig,
     context::{Address, BlockId, Context, Members},
     evidence::{self, Equivocation},
-    guard::{Place, SigningGuard},
+    guard::{GuardError, Place, SigningGuard},
     pace::{block_time_ms, height_duration, MAX_CLOCK_DRIFT_MS},
     parts::{split, Assembler, Part, MAX_BLOCK_BYTES},
     proposer,
@@ -537,7 +537,11 @@ impl Worker {
         let Some((guard, own)) = self.setup.guard.as_ref().zip(self.own_key()) else { return Ok(()) };
         if certificate.signatures.iter().any(|(key, _)| *key == own) {
             let Certificate { height, round, block, .. } = *certificate;
-            guard.publish(Place { height, round, step: Step::Precommit }, Some(block))?;
+            let place = Place { height, round, step: Step::Precommit };
+            guard.publish(place, Some(block)).map_err(|error| match error {
+                GuardError::Refused { .. } => BftError::KeyUsedElsewhere { height },
+                error => error.into(),
+            })?;
         }
         Ok(())
     }

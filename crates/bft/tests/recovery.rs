@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Instant};
 
 use common::*;
 
@@ -89,7 +89,7 @@ async fn a_lost_log_costs_one_height() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_disk_is_full_stops_and_the_rest_goes_on() {
     let network = Network::new(250, &[1, 1, 1, 1]);
-    let mut nodes: Vec<_> = (0..3).map(|index| network.start(index)).collect();
+    let nodes: Vec<_> = (0..3).map(|index| network.start(index)).collect();
     let mut store = myelin_chain::StoreConfig::directory(network.directory(3));
     store.max_bytes = Some(6 << 20);
     let address = network.addresses[3];
@@ -120,7 +120,9 @@ async fn a_node_whose_disk_is_full_stops_and_the_rest_goes_on() {
         node.reach(height).await;
     }
     assert_agreement(&network, &nodes.iter().collect::<Vec<_>>(), height);
-    nodes.drain(..).for_each(drop);
+    for node in nodes {
+        node.stop().await;
+    }
 }
 
 fn fresh_account(seed: u32) -> myelin_chain::AccountId {
@@ -132,14 +134,24 @@ fn fresh_account(seed: u32) -> myelin_chain::AccountId {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_used_twice_is_found_out() {
     let network = Network::new(250, &[1, 1, 1, 1]);
-    let nodes = network.start_all();
+    let mut nodes = network.start_all();
     // A copy of validator 3 in another home knows nothing of what the other has signed.
-    let twin = network.start_with_key(8, 3);
-    let mut nonce = 0;
+    let mut twins = [nodes.remove(3), network.start_with_key(8, 3)];
+    let (mut homes, mut nonces, started) = (9.., [0, 0], Instant::now());
     let found = loop {
-        // Transactions that only the twin has make its blocks different.
-        twin.submit_transfer(sp_keyring::Sr25519Keyring::Bob, &account(9), 1_000_000, nonce);
-        nonce += 1;
+        assert!(started.elapsed() < PATIENCE, "nobody was found out by height {}", nodes[0].height());
+        for (twin, nonce) in twins.iter_mut().zip(&mut nonces) {
+            // Who finds a vote in a certificate that it has not cast stops by itself.
+            if twin.has_ended() {
+                let again = network.start_with_key(homes.next().unwrap(), 3);
+                let error = std::mem::replace(twin, again).failure().await.to_string();
+                assert!(error.contains("another node signs with its key"), "{error}");
+                *nonce = 0;
+            }
+        }
+        // Transactions that only one of them has make their blocks different.
+        twins[1].submit_transfer(sp_keyring::Sr25519Keyring::Bob, &account(9), 1_000_000, nonces[1]);
+        nonces[1] += 1;
         let height = nodes[0].height() + 1;
         nodes[0].reach(height).await;
         let found = myelin_bft::evidence::equivocations(nodes[0].chain().store()).unwrap();
@@ -157,8 +169,7 @@ async fn a_key_that_is_used_twice_is_found_out() {
     let height = nodes[0].height();
     nodes[1].reach(height).await;
     assert_eq!(nodes[0].history(height), nodes[1].history(height));
-    twin.stop().await;
-    for node in nodes {
-        node.stop().await;
+    for node in nodes.into_iter().chain(twins) {
+        node.end().await;
     }
 }

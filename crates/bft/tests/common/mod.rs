@@ -243,6 +243,12 @@ impl Node {
         self.running.await.unwrap().unwrap();
     }
 
+    /// Stops a node that may have failed already.
+    pub async fn end(self) {
+        self.shutdown.cancel();
+        let _ = self.running.await.unwrap();
+    }
+
     /// Runs until the node fails.
     pub async fn failure_at_any_time(self) -> SequencerError {
         self.running.await.unwrap().unwrap_err()
