@@ -27,7 +27,7 @@ use codec::{Decode, DecodeAll, Encode};
 use myelin_chain::{
     certificate::{ConsensusSignature, VoteKind},
     validators::MAX_VALIDATORS,
-    Certificate, ConsensusKey, Hash,
+    Certificate, ConsensusKey, Hash, Mempool,
 };
 
 use crate::{
@@ -41,11 +41,11 @@ use crate::{
 /// Rounds beyond this are refused: at the shortest timeouts, reaching it takes years.
 const MAX_ROUND: u32 = 1 << 24;
 /// Bytes of a vote, a proposal, a proof or a status.
-const MAX_SMALL_BYTES: usize = 1 << 10;
+pub(crate) const MAX_SMALL_BYTES: usize = 1 << 10;
 /// Bytes of a certificate.
-const MAX_CERTIFICATE_BYTES: usize = 1024 + 160 * MAX_VALIDATORS;
+pub(crate) const MAX_CERTIFICATE_BYTES: usize = 1024 + 160 * MAX_VALIDATORS;
 /// Bytes of a block's part with its envelope.
-const MAX_PART_MESSAGE_BYTES: usize = PART_BYTES + 1024;
+pub(crate) const MAX_PART_MESSAGE_BYTES: usize = PART_BYTES + 1024;
 /// Bytes of an answer with blocks.
 pub const MAX_RESPONSE_BYTES: usize = 12 << 20;
 /// Bytes that name a stream of parts.
@@ -96,7 +96,12 @@ enum Role {
     #[default]
     Plain,
     /// Sits between engine and network.
-    Network { own: Option<(ConsensusKey, Arc<SigningGuard>)>, observer: Option<Arc<dyn ConsensusObserver>> },
+    Network {
+        own: Option<(ConsensusKey, Arc<SigningGuard>)>,
+        observer: Option<Arc<dyn ConsensusObserver>>,
+        /// Verifies signatures in the blocks of peers who are ahead, while the blocks before them are executed.
+        mempool: Arc<Mempool>,
+    },
     /// Sits between engine and log.
     Log { own: ConsensusKey, guard: Arc<SigningGuard> },
 }
@@ -105,8 +110,9 @@ impl WireCodec {
     pub(crate) fn network(
         own: Option<(ConsensusKey, Arc<SigningGuard>)>,
         observer: Option<Arc<dyn ConsensusObserver>>,
+        mempool: Arc<Mempool>,
     ) -> Self {
-        Self { role: Role::Network { own, observer } }
+        Self { role: Role::Network { own, observer, mempool } }
     }
 
     pub(crate) fn log(own: Option<(ConsensusKey, Arc<SigningGuard>)>) -> Self {
@@ -115,7 +121,7 @@ impl WireCodec {
     }
 
     fn leaving(&self, message: &SignedConsensusMsg<Context>) -> Result<()> {
-        let Role::Network { own, observer } = &self.role else { return Ok(()) };
+        let Role::Network { own, observer, .. } = &self.role else { return Ok(()) };
         let (signer, place, value) = subject(message);
         if let Some((_, guard)) = own.as_ref().filter(|(key, _)| *key == signer) {
             guard.publish(place, value)?;
@@ -617,6 +623,9 @@ impl Codec<Response<Context>> for WireCodec {
             if certificate.signatures.len() > MAX_VALIDATORS {
                 let value = certificate.signatures.len() as u64;
                 return Err(CodecError::OutOfBounds { what: "a number of signatures,", value });
+            }
+            if let Role::Network { mempool, .. } = &self.role {
+                mempool.expect_block(block.clone());
             }
             Ok(RawDecidedValue::new(block.into(), from_certificate(certificate)?))
         };

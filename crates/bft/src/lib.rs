@@ -13,6 +13,8 @@
 //! - Block, state, certificate and tip are committed in one transaction. After a failure of the disk or of execution,
 //!   nothing is signed any more and the sequencer ends with an error.
 //! - A node that is behind gets decided blocks from its peers, verifies their certificates and executes them.
+//!   The signatures in them are verified on other threads meanwhile. While it signs nothing, it writes several blocks in one
+//!   transaction, and nobody sees them before.
 //! - A node without a consensus key, or whose key is not in the set, follows in the same way.
 
 mod author;

@@ -12,12 +12,12 @@ use arc_malachitebft_app_channel::{
     app::{
         config::{
             ChannelNames, ConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ProtocolNames,
-            ValuePayload, ValueSyncConfig,
+            PubSubMaxSizePerTopic, ValuePayload, ValueSyncConfig,
         },
         types::{codec::Codec, Keypair},
     },
-    AppMsg, Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkContext, NetworkIdentity,
-    NetworkRequest, RequestContext, Signer as _, SyncContext, WalContext,
+    Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkContext, NetworkIdentity, NetworkRequest,
+    RequestContext, Signer as _, SyncContext, WalContext,
 };
 use myelin_chain::{Application, Hash};
 use tokio::{
@@ -27,14 +27,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    codec::{WireCodec, MAX_RESPONSE_BYTES},
+    codec::{WireCodec, MAX_CERTIFICATE_BYTES, MAX_PART_MESSAGE_BYTES, MAX_RESPONSE_BYTES, MAX_SMALL_BYTES},
     config::{BftConfig, PeerAddress},
     context::{Address, Context},
     guard::SigningGuard,
     network_key,
     signing::{Signer, Verifier},
     status::StatusView,
-    worker::{Worker, WorkerEnd, WorkerSetup},
+    worker::{Job, Worker, WorkerEnd, WorkerSetup},
     BftError,
 };
 
@@ -42,10 +42,14 @@ use crate::{
 const JOB_CAPACITY: usize = 64;
 /// Requests to the engine that may wait.
 const REQUEST_CAPACITY: usize = 16;
+/// Bytes of whatever is told to everybody, with the envelope that the network puts around it.
+const MAX_MESSAGE_BYTES: usize = MAX_PART_MESSAGE_BYTES + (16 << 10);
 /// How often nodes tell each other their height, so how fast one that is behind notices.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// Blocks that a node which is behind asks for at once.
 const SYNC_BATCH_BLOCKS: usize = 20;
+/// How long a block may be held in memory only while the node catches up.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
 /// How often peers are counted.
 const PEER_INTERVAL: Duration = Duration::from_secs(1);
 /// Counts without an answer after which the network is taken for dead.
@@ -123,7 +127,11 @@ impl Session<'_> {
         let chain = self.application.chain().genesis_hash();
         let keypair = network_key::load_or_create(&self.config.network_key_path())?;
         let own = self.config.key.as_ref().map(|key| key.public()).zip(self.signing_guard().cloned());
-        let network_codec = WireCodec::network(own.clone(), self.config.observer.clone());
+        let network_codec = WireCodec::network(
+            own.clone(),
+            self.config.observer.clone(),
+            Arc::clone(self.application.mempool()),
+        );
         let signer = self.signer(chain, halted);
         let identity = identity(&self.config.name, keypair, signer.as_ref()).await?;
         let verifier = Box::new(Verifier { chain });
@@ -183,7 +191,7 @@ impl Session<'_> {
     }
 }
 
-type Jobs = mpsc::Sender<AppMsg<Context>>;
+type Jobs = mpsc::Sender<Job>;
 type WorkerOutcome = oneshot::Receiver<Result<WorkerEnd, BftError>>;
 
 struct Halt(Arc<AtomicBool>);
@@ -210,6 +218,8 @@ async fn carry(
 ) -> Result<Carried, BftError> {
     let mut count = interval(PEER_INTERVAL);
     count.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut flush = interval(FLUSH_INTERVAL);
+    flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (answers, mut counted) = mpsc::channel(1);
     let mut unanswered = 0;
     loop {
@@ -223,7 +233,7 @@ async fn carry(
             outcome = &mut worker => return ended(outcome),
             message = channels.consensus.recv() => match message {
                 // The worker's end is seen in the next turn.
-                Some(message) => drop(jobs.send(message).await),
+                Some(message) => drop(jobs.send(Job::Answer(message)).await),
                 None => {
                     drop(jobs);
                     ended(worker.await)?;
@@ -234,6 +244,8 @@ async fn carry(
                 unanswered = 0;
                 status.set_peers(peers);
             }
+            // A worker that has no room for it is busy with blocks, and looks at their number itself.
+            _ = flush.tick() => drop(jobs.try_send(Job::Flush)),
             _ = count.tick() => {
                 // A network task that has died, for example because the address is taken, tells nobody.
                 if unanswered >= MAX_UNANSWERED {
@@ -302,8 +314,12 @@ struct EngineConfig {
 impl EngineConfig {
     fn new(config: &BftConfig, chain: &Hash) -> Result<Self, BftError> {
         let peers = config.persistent_peers.iter().map(PeerAddress::multiaddr).collect::<Result<_, _>>()?;
-        let mut response = P2pConfig::default().rpc_max_size;
-        response.0 = MAX_RESPONSE_BYTES as u64;
+        let byte_size = |bytes: usize| {
+            let mut size = P2pConfig::default().rpc_max_size;
+            size.0 = bytes as u64;
+            size
+        };
+        let response = byte_size(MAX_RESPONSE_BYTES);
         let p2p = P2pConfig {
             listen_addr: PeerAddress::from(config.listen).multiaddr()?,
             persistent_peers: peers,
@@ -313,6 +329,12 @@ impl EngineConfig {
                 ..DiscoveryConfig::default()
             },
             rpc_max_size: response,
+            pubsub_max_size: byte_size(MAX_MESSAGE_BYTES),
+            pubsub_max_size_per_topic: PubSubMaxSizePerTopic {
+                consensus: Some(byte_size(MAX_SMALL_BYTES)),
+                proposal_parts: Some(byte_size(MAX_PART_MESSAGE_BYTES)),
+                liveness: Some(byte_size(MAX_CERTIFICATE_BYTES)),
+            },
             protocol_names: protocols(chain),
             channel_names: channels(chain),
             ..P2pConfig::default()

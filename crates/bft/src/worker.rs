@@ -61,6 +61,26 @@ const MIN_BUILD_TIME: Duration = Duration::from_millis(20);
 /// The most.
 const MAX_BUILD_TIME: Duration = Duration::from_millis(1000);
 
+/// Blocks that are held in memory only, at most, while the node catches up.
+const MAX_DEFERRED_BLOCKS: usize = 32;
+/// Bytes of their bodies.
+const MAX_DEFERRED_BYTES: usize = 2 << 20;
+
+/// What a worker is to do.
+pub(crate) enum Job {
+    /// Answer the engine.
+    Answer(AppMsg<Context>),
+    /// Write what is held in memory only.
+    Flush,
+}
+
+/// Committed blocks that are not on disk yet.
+#[derive(Default)]
+struct Deferred {
+    blocks: usize,
+    bytes: usize,
+}
+
 /// A block that was judged in this height.
 struct Candidate {
     round: u32,
@@ -112,6 +132,7 @@ pub(crate) struct Worker {
     announced: BTreeMap<(u32, ConsensusKey, u32), Hash>,
     /// Whether the block of this height came from a node that was ahead.
     is_synced: bool,
+    deferred: Deferred,
     streams: u64,
 }
 
@@ -134,6 +155,7 @@ impl Worker {
             early: Vec::new(),
             announced: BTreeMap::new(),
             is_synced: false,
+            deferred: Deferred::default(),
             streams: 0,
             setup,
         };
@@ -146,20 +168,26 @@ impl Worker {
     }
 
     /// Works until nobody asks any more, or something fails after which this node must not go on.
-    pub fn run(mut self, mut jobs: mpsc::Receiver<AppMsg<Context>>) -> Result<WorkerEnd, BftError> {
+    pub fn run(mut self, mut jobs: mpsc::Receiver<Job>) -> Result<WorkerEnd, BftError> {
+        let mut end = WorkerEnd::Idle;
         while let Some(job) = jobs.blocking_recv() {
-            self.perform(job)?;
-            let tip = self.tip();
-            if self.setup.follow_until.is_some_and(|until| tip >= until) {
-                return Ok(WorkerEnd::CaughtUp);
+            match job {
+                Job::Answer(question) => self.answer(question)?,
+                Job::Flush => self.flush()?,
+            }
+            let head = self.head();
+            if self.setup.follow_until.is_some_and(|until| head >= until) {
+                end = WorkerEnd::CaughtUp;
+                break;
             }
         }
-        Ok(WorkerEnd::Idle)
+        self.flush()?;
+        Ok(end)
     }
 
-    fn perform(&mut self, job: AppMsg<Context>) -> Result<(), BftError> {
+    fn answer(&mut self, question: AppMsg<Context>) -> Result<(), BftError> {
         // Whoever asked may be gone by the time of the answer, so failures to send it mean nothing.
-        match job {
+        match question {
             AppMsg::ConsensusReady { reply } => {
                 let _ = reply.send((self.height().into(), self.height_params()?));
             }
@@ -200,6 +228,7 @@ impl Worker {
                 let _ = reply.send(outcome);
             }
             AppMsg::GetDecidedValues { range, reply } => {
+                self.flush()?;
                 let blocks = self.decided(range.start().number(), range.end().number())?;
                 let _ = reply.send(blocks);
             }
@@ -218,8 +247,9 @@ impl Worker {
         Ok(())
     }
 
-    fn tip(&self) -> u32 {
-        self.setup.application.chain().tip().number()
+    /// Height of the newest committed block.
+    fn head(&self) -> u32 {
+        self.setup.application.chain().head().number()
     }
 
     /// The height that is being decided.
@@ -241,7 +271,7 @@ impl Worker {
 
     fn height_params(&self) -> Result<HeightParams<Context>, BftError> {
         let members = Members::new(self.validators().clone()).ok_or(BftError::NoValidators)?;
-        let parent_ms = self.setup.application.chain().tip().time_ms;
+        let parent_ms = self.setup.application.chain().head().time_ms;
         let duration = height_duration(parent_ms, self.params.slot_duration_ms, self.now_ms());
         Ok(HeightParams::new(members, timeouts(&self.params), Some(duration)))
     }
@@ -290,8 +320,7 @@ impl Worker {
 
     fn build(&mut self, own: ConsensusKey, round: u32, timeout: Duration) -> Result<Option<Hash>, BftError> {
         let application = &self.setup.application;
-        let interval = Duration::from_millis(self.params.slot_duration_ms);
-        let max_time = (interval / 3).min(timeout / 3).clamp(MIN_BUILD_TIME, MAX_BUILD_TIME);
+        let max_time = self.build_time().min(timeout / 3).clamp(MIN_BUILD_TIME, MAX_BUILD_TIME);
         let parent_ms = application.chain().tip().time_ms;
         let context = ProposalContext {
             time_ms: block_time_ms(parent_ms, self.params.slot_duration_ms, self.now_ms()),
@@ -317,6 +346,16 @@ impl Worker {
         let hash = executed.hash;
         self.keep_valid(round, own, executed)?;
         Ok(Some(hash))
+    }
+
+    /// How long transactions may be executed for a block, so that there is time left to agree on it and to store it. The
+    /// others execute it once more before they vote, unless there are no others.
+    fn build_time(&self) -> Duration {
+        let interval = Duration::from_millis(self.params.slot_duration_ms);
+        match self.validators().members().len() {
+            0..=1 => interval * 2 / 3,
+            _ => interval / 3,
+        }
     }
 
     /// Remembers a valid block, on disk first.
@@ -515,7 +554,7 @@ impl Worker {
     /// Makes a decided block the tip.
     fn commit(&mut self, decided: &CommitCertificate<Context>) -> Result<(), BftError> {
         let certificate = to_certificate(decided)?;
-        let (height, tip) = (certificate.height, self.tip());
+        let (height, tip) = (certificate.height, self.head());
         if height != tip.saturating_add(1) {
             return Err(BftError::OutOfOrder { decided: height, tip });
         }
@@ -524,12 +563,37 @@ impl Worker {
             .map_err(|source| BftError::Certificate { height, source })?;
         self.record_own_vote(&certificate)?;
         let executed = self.take_executed(height, certificate.block)?;
-        self.setup.application.commit(executed, certificate.encode())?;
+        self.write(executed, certificate.encode())?;
         if let Some(observer) = &self.setup.config.observer {
             observer.committed(&certificate);
         }
         self.setup.status.set_syncing(self.is_synced);
         self.start_height(height.saturating_add(1))
+    }
+
+    /// Commits a block. While a node that signs nothing catches up, several blocks go to the disk together: what a crash
+    /// takes from it, its peers still have.
+    fn write(&mut self, executed: ExecutedBlock, certificate: Vec<u8>) -> Result<(), BftError> {
+        let chain = self.setup.application.chain();
+        if !self.is_synced || self.setup.guard.is_some() {
+            self.deferred = Deferred::default();
+            chain.commit(executed, certificate)?;
+            return Ok(());
+        }
+        self.deferred.blocks += 1;
+        self.deferred.bytes += executed.block.body.iter().map(Vec::len).sum::<usize>();
+        chain.commit_deferred(executed, certificate)?;
+        if self.deferred.blocks >= MAX_DEFERRED_BLOCKS || self.deferred.bytes >= MAX_DEFERRED_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), BftError> {
+        if std::mem::take(&mut self.deferred).blocks > 0 {
+            self.setup.application.chain().flush()?;
+        }
+        Ok(())
     }
 
     /// A certificate leaves with the block, so an own vote in it has left, too.

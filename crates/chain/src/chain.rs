@@ -29,7 +29,7 @@ use crate::{
         execute, node_changes, Candidates, Content, ExecutedBlock, ExecutionError, ProposalContext, Validity,
     },
     node_reader::{backend, NodeMap, NodeReader},
-    signatures::VerifiedSet,
+    signatures::{verify_ahead, VerifiedSet},
     state::StateView,
     storage_keys,
     validators::ValidatorSet,
@@ -199,6 +199,12 @@ impl Chain {
         Arc::clone(&self.visible.read().tip)
     }
 
+    /// The newest committed block, which is ahead of [`tip`](Self::tip) while blocks are
+    /// [deferred](Self::commit_deferred).
+    pub fn head(&self) -> Arc<Tip> {
+        Arc::clone(&self.head.lock().tip)
+    }
+
     /// Hash of block 0.
     pub fn genesis_hash(&self) -> Hash {
         self.genesis_hash
@@ -265,12 +271,14 @@ impl Chain {
         Ok(StateView::new(tip.hash, tip.header.clone(), snapshot, Arc::clone(&self.cache)))
     }
 
-    /// What the sequencer needs to know about height `next_height`.
+    /// What the sequencer needs to know about height `next_height`, after the newest committed block.
     ///
     /// # Errors
     /// When the database is damaged.
     pub fn params(&self, next_height: u32) -> Result<ChainParams, ChainError> {
-        let state = self.tip_state()?;
+        let Base { parent, unwritten, snapshot } = self.base();
+        let cache = Arc::clone(&self.cache);
+        let state = StateView::with_unwritten(parent.hash, parent.header.clone(), snapshot, cache, unwritten);
         let slot_duration_ms: Option<u64> = state.value(&storage_keys::slot_duration())?;
         let slot_duration_ms = slot_duration_ms.unwrap_or(DEFAULT_SLOT_DURATION_MS);
         let timing: Option<ConsensusTiming> = state.value(&storage_keys::consensus_timing())?;
@@ -326,6 +334,17 @@ impl Chain {
     /// Signatures that need no second verification.
     pub(crate) fn signatures(&self) -> &Arc<VerifiedSet> {
         &self.signatures
+    }
+
+    /// How many verified signatures are remembered.
+    pub fn remembered_signatures(&self) -> usize {
+        self.signatures.len()
+    }
+
+    /// Verifies the signatures of extrinsics that will probably be executed soon, so that execution need not.
+    pub(crate) fn verify_ahead(&self, extrinsics: &[Vec<u8>]) -> Result<(), ChainError> {
+        verify_ahead(self.tip_state()?.backend(), &self.signatures, extrinsics);
+        Ok(())
     }
 
     /// Executes a new block on the newest committed one. Nothing is written.
@@ -387,12 +406,18 @@ impl Chain {
 
     /// Makes an executed block the parent of the next one. It is not on disk, and nobody hears of it, before
     /// [`flush`](Self::flush), which writes all such blocks in one transaction.
-    pub(crate) fn commit_deferred(&self, executed: ExecutedBlock) -> Result<(), ChainError> {
-        append(&mut self.head.lock(), executed, Vec::new())
+    ///
+    /// # Errors
+    /// [`ChainError::StaleParent`] when the newest committed block is not the parent.
+    pub fn commit_deferred(&self, executed: ExecutedBlock, certificate: Vec<u8>) -> Result<(), ChainError> {
+        append(&mut self.head.lock(), executed, certificate)
     }
 
     /// Writes all deferred blocks and tells everyone.
-    pub(crate) fn flush(&self) -> Result<(), ChainError> {
+    ///
+    /// # Errors
+    /// Whatever the database reports; after that the node must stop.
+    pub fn flush(&self) -> Result<(), ChainError> {
         self.write_out(&mut self.head.lock())
     }
 

@@ -2,8 +2,22 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use myelin_runtime::signature::{SignatureCache, SignatureDigest};
+use codec::Encode;
+use myelin_runtime::{
+    signature::{SignatureCache, SignatureDigest},
+    SignedPayload, UncheckedExtrinsic,
+};
+use myelin_store::contain_panics;
 use parking_lot::{Mutex, RwLock};
+use sp_externalities::set_and_run_with_externalities;
+use sp_runtime::{
+    generic::Preamble,
+    traits::{BlakeTwo256, TransactionExtension, Verify},
+    MultiAddress,
+};
+use sp_state_machine::{Ext, OverlayedChanges};
+
+use crate::{block::decode_extrinsic, node_reader::Backend};
 
 /// A bounded set of verified signatures. When half of the capacity is used up since the last turn, the older half goes;
 /// a forgotten signature is only verified again.
@@ -24,6 +38,12 @@ impl VerifiedSet {
         Self { generations: RwLock::default(), capacity }
     }
 
+    /// How many it holds.
+    pub fn len(&self) -> usize {
+        let generations = self.generations.read();
+        generations.young.len() + generations.old.len()
+    }
+
     /// Remembers a signature that was found good.
     pub fn insert(&self, digest: SignatureDigest) {
         let mut generations = self.generations.write();
@@ -39,6 +59,32 @@ impl SignatureCache for VerifiedSet {
         let generations = self.generations.read();
         generations.young.contains(digest) || generations.old.contains(digest)
     }
+}
+
+/// Verifies extrinsics that will probably be executed soon, on a state that may be older than the one they will be executed
+/// on, and remembers the good ones. What is malformed, or refers to blocks that are not there yet, is left to execution.
+pub(crate) fn verify_ahead(state: &Backend, known: &VerifiedSet, extrinsics: &[Vec<u8>]) {
+    let mut overlay = OverlayedChanges::<BlakeTwo256>::default();
+    let mut ext = Ext::new(&mut overlay, state, None);
+    let verify = || {
+        for extrinsic in extrinsics.iter().filter_map(|bytes| decode_extrinsic(bytes).ok()) {
+            verify_one(known, extrinsic);
+        }
+    };
+    // A state that cannot be read fails again, and is reported, when the block is executed.
+    let _ = contain_panics(|| set_and_run_with_externalities(&mut ext, verify));
+}
+
+fn verify_one(known: &VerifiedSet, extrinsic: UncheckedExtrinsic) {
+    let UncheckedExtrinsic { preamble, function, .. } = extrinsic;
+    let Preamble::Signed(MultiAddress::Id(signer), signature, extension) = preamble else { return };
+    let Ok(implicit) = extension.implicit() else { return };
+    SignedPayload::from_raw(function, extension, implicit).using_encoded(|payload| {
+        let digest = signature.digest(payload, &signer);
+        if !known.contains(&digest) && signature.0.verify(payload, &signer) {
+            known.insert(digest);
+        }
+    });
 }
 
 /// Asks `known`, and notes the first signature that it did not know.

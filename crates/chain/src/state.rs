@@ -11,7 +11,7 @@ use sp_trie::cache::SharedTrieCache;
 
 use crate::{
     executor::{call_runtime, dry_run, with_ample_stack, CallOptions},
-    node_reader::{backend, Backend, NodeReader},
+    node_reader::{backend, Backend, NodeMap, NodeReader},
     storage_keys,
     timed::Deadline,
     CallError, ChainError,
@@ -53,7 +53,18 @@ impl StateView {
         snapshot: Arc<Snapshot>,
         cache: Arc<SharedTrieCache<BlakeTwo256>>,
     ) -> Self {
-        let reader = NodeReader::new(Arc::clone(&snapshot));
+        Self::with_unwritten(hash, header, snapshot, cache, Arc::default())
+    }
+
+    /// The same for a block with state nodes that are not in the snapshot yet.
+    pub(crate) fn with_unwritten(
+        hash: Hash,
+        header: Header,
+        snapshot: Arc<Snapshot>,
+        cache: Arc<SharedTrieCache<BlakeTwo256>>,
+        unwritten: Arc<NodeMap>,
+    ) -> Self {
+        let reader = NodeReader::new(Arc::clone(&snapshot)).with_unwritten(unwritten);
         let backend = backend(reader, header.state_root, cache.local_cache_untrusted());
         Self { hash, header, snapshot, cache, backend }
     }

@@ -148,7 +148,7 @@ impl Producer {
         for _ in 0..blocks {
             let executed = self.propose(time_ms)?;
             let carries_transactions = executed.pooled > 0;
-            self.application.chain().commit_deferred(executed)?;
+            self.application.chain().commit_deferred(executed, Vec::new())?;
             if carries_transactions {
                 // The mempool has to hear of them before the next proposal.
                 self.application.chain().flush()?;

@@ -22,6 +22,7 @@ use std::{
     time::Instant,
 };
 
+use codec::DecodeAll;
 use myelin_runtime::{AccountId, Hash, Nonce};
 use parking_lot::Mutex;
 use sp_crypto_hashing::blake2_256;
@@ -38,7 +39,7 @@ use self::{
 use crate::{
     chain::ChainObserver,
     executor::{Candidates, Rejection, Verdict},
-    storage_keys, Chain, ChainError, CommittedBlock, StateView, Tip, Transaction,
+    storage_keys, Block, Chain, ChainError, CommittedBlock, StateView, Tip, Transaction,
 };
 
 pub use self::watch::{TransactionStatus, Watcher};
@@ -270,6 +271,18 @@ impl Mempool {
     /// See [`SubmitError`].
     pub fn submit_here(&self, bytes: Vec<u8>) -> Result<Hash, SubmitError> {
         self.shared.submit(bytes, None)
+    }
+
+    /// Verifies the signatures of a block, given as bytes, that will probably be executed soon, on the worker threads. This
+    /// only saves time: nothing is wrong when the bytes are no block, or when the workers have too much to do.
+    pub fn expect_block(&self, encoded: Vec<u8>) {
+        let chain = Arc::clone(&self.shared.chain);
+        self.workers.submit(move || {
+            if let Ok(block) = Block::decode_all(&mut &encoded[..]) {
+                // A state that cannot be read is reported when the block is executed.
+                let _ = chain.verify_ahead(&block.body);
+            }
+        });
     }
 
     /// All transactions, the ready ones first and in the order of inclusion.
