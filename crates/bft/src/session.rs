@@ -49,7 +49,7 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// Blocks that a node which is behind asks for at once.
 const SYNC_BATCH_BLOCKS: usize = 20;
 /// How long a block may be held in memory only while the node catches up.
-const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
+const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 /// How often peers are counted.
 const PEER_INTERVAL: Duration = Duration::from_secs(1);
 /// Counts without an answer after which the network is taken for dead.
@@ -233,7 +233,7 @@ async fn carry(
             outcome = &mut worker => return ended(outcome),
             message = channels.consensus.recv() => match message {
                 // The worker's end is seen in the next turn.
-                Some(message) => drop(jobs.send(Job::Answer(message)).await),
+                Some(message) => drop(jobs.send(Job::Answer(Box::new(message))).await),
                 None => {
                     drop(jobs);
                     ended(worker.await)?;

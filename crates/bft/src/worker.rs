@@ -69,7 +69,7 @@ const MAX_DEFERRED_BYTES: usize = 2 << 20;
 /// What a worker is to do.
 pub(crate) enum Job {
     /// Answer the engine.
-    Answer(AppMsg<Context>),
+    Answer(Box<AppMsg<Context>>),
     /// Write what is held in memory only.
     Flush,
 }
@@ -172,7 +172,7 @@ impl Worker {
         let mut end = WorkerEnd::Idle;
         while let Some(job) = jobs.blocking_recv() {
             match job {
-                Job::Answer(question) => self.answer(question)?,
+                Job::Answer(question) => self.answer(*question)?,
                 Job::Flush => self.flush()?,
             }
             let head = self.head();

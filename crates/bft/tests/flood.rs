@@ -1,6 +1,8 @@
 //! Strangers at the port where validators agree, and what they cost. Alone in their process, so that its memory can be
 //! measured.
 
+#![allow(clippy::print_stderr, reason = "what a flood costs is a result, too")]
+
 mod common;
 
 use std::{
@@ -30,6 +32,9 @@ use tokio::net::TcpSocket;
 const MAX_CONNECTIONS_PER_IP: usize = 16;
 /// Messages of the rogue that wait for its own connection.
 const QUEUE: usize = 16;
+
+/// Only one test runs at a time, so that memory is its own.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Resident memory of this process in bytes.
 fn resident_bytes() -> u64 {
@@ -168,6 +173,7 @@ const TOLERANCE: u64 = 64 << 20;
 
 /// Lets a rogue talk to one of four validators, and expects a chain that goes on with memory that stops growing.
 async fn goes_on_under(say: impl Fn(u64, u32) -> (usize, Vec<u8>) + Send + 'static) {
+    let _alone = ALONE.lock().await;
     let network = Network::new(250, &[1, 1, 1, 1]);
     let nodes = network.start_all();
     nodes[0].reach(4).await;
@@ -217,6 +223,7 @@ async fn oversized_messages_do_not_stop_the_chain() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_address_does_not_take_all_connections() {
+    let _alone = ALONE.lock().await;
     let network = Network::new(250, &[1, 1, 1, 1]).changed(|_, config| myelin_bft::BftConfig {
         max_connections_per_ip: MAX_CONNECTIONS_PER_IP,
         ..config

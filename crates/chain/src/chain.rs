@@ -343,7 +343,7 @@ impl Chain {
 
     /// Verifies the signatures of extrinsics that will probably be executed soon, so that execution need not.
     pub(crate) fn verify_ahead(&self, extrinsics: &[Vec<u8>]) -> Result<(), ChainError> {
-        verify_ahead(self.tip_state()?.backend(), &self.signatures, extrinsics);
+        verify_ahead(&self.tip_state()?, &self.signatures, extrinsics);
         Ok(())
     }
 

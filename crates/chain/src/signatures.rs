@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use codec::Encode;
 use myelin_runtime::{
     signature::{SignatureCache, SignatureDigest},
-    SignedPayload, UncheckedExtrinsic,
+    SignedPayload, System, UncheckedExtrinsic,
 };
 use myelin_store::contain_panics;
 use parking_lot::{Mutex, RwLock};
@@ -17,7 +17,7 @@ use sp_runtime::{
 };
 use sp_state_machine::{Ext, OverlayedChanges};
 
-use crate::{block::decode_extrinsic, node_reader::Backend};
+use crate::{block::decode_extrinsic, StateView};
 
 /// A bounded set of verified signatures. When half of the capacity is used up since the last turn, the older half goes;
 /// a forgotten signature is only verified again.
@@ -63,10 +63,13 @@ impl SignatureCache for VerifiedSet {
 
 /// Verifies extrinsics that will probably be executed soon, on a state that may be older than the one they will be executed
 /// on, and remembers the good ones. What is malformed, or refers to blocks that are not there yet, is left to execution.
-pub(crate) fn verify_ahead(state: &Backend, known: &VerifiedSet, extrinsics: &[Vec<u8>]) {
+pub(crate) fn verify_ahead(view: &StateView, known: &VerifiedSet, extrinsics: &[Vec<u8>]) {
     let mut overlay = OverlayedChanges::<BlakeTwo256>::default();
-    let mut ext = Ext::new(&mut overlay, state, None);
+    let mut ext = Ext::new(&mut overlay, view.backend(), None);
     let verify = || {
+        // Signatures name blocks, and the state knows the newest one only once the next has begun.
+        let next = view.number().saturating_add(1);
+        System::initialize(&next, &view.hash(), &Default::default());
         for extrinsic in extrinsics.iter().filter_map(|bytes| decode_extrinsic(bytes).ok()) {
             verify_one(known, extrinsic);
         }
