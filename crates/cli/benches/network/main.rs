@@ -127,14 +127,16 @@ fn measure_replay(name: &str) {
     let last = node.height();
     let follower = cluster.start_follower();
     let begin = follower.wait_for_height(sent_from.max(first + 1));
-    let started = follower.height();
+    let (started, before) = (follower.height(), follower.processor_time());
     let end = follower.wait_for_height(last);
+    let used = follower.processor_time() - before;
     let (blocks, seconds) = (last - started, (end - begin).as_secs_f64());
     let transfers: usize = (started + 1..=last).map(|height| node.extrinsics(height) - 1).sum();
     let (rate, moved) = (blocks as f64 / seconds, transfers as f64 / seconds);
     let mean = transfers as f64 / blocks as f64;
+    let each = used.as_secs_f64() * 1_000.0 / blocks as f64;
     report(
         name,
-        &format!("{blocks} blocks of {mean:.0} transfers: {rate:.0} blocks/s, {moved:.0} transfers/s"),
+        &format!("{blocks} blocks of {mean:.0} transfers: {rate:.0} blocks/s, {moved:.0} transfers/s, {each:.1} ms of processor time a block"),
     );
 }

@@ -204,7 +204,8 @@ impl Node {
         block["block"]["extrinsics"].as_array().expect("a body").len()
     }
 
-    fn processor_time(&self) -> Duration {
+    /// What its process has used since it started.
+    pub fn processor_time(&self) -> Duration {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("Linux");
         // The second field is a name in parentheses, which may have spaces.
         let (_, fields) = text.rsplit_once(") ").expect("a name");
