@@ -49,7 +49,7 @@ impl Processes {
     /// Starts a development chain; returns where it answers.
     pub async fn start_node(&mut self) -> Result<String> {
         let base_path = self.directory.join("chain");
-        let arguments = ["dev", "--json", "--rpc-port", "0", "--base-path"].map(String::from);
+        let arguments = ["dev", "--json", "--audit", "--rpc-port", "0", "--base-path"].map(String::from);
         let arguments = arguments.into_iter().chain([base_path.display().to_string()]).collect();
         self.start("node", arguments, Stdio::piped())?;
         let stdout = self.running.last_mut().and_then(|node| node.child.stdout.take());
