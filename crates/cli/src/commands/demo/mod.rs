@@ -105,7 +105,8 @@ struct Ready {
 /// Starts a development chain; returns where it answers.
 async fn start_node(directory: &Path, processes: &mut Processes) -> Result<String> {
     let base_path = directory.join("chain").display().to_string();
-    let arguments = ["dev", "--json", "--rpc-port", "0", "--base-path", &base_path].map(String::from);
+    let arguments =
+        ["dev", "--json", "--audit", "--rpc-port", "0", "--base-path", &base_path].map(String::from);
     let ready: Ready = processes.start_and_hear("node", arguments.to_vec()).await?;
     Ok(ready.rpc)
 }
