@@ -3,7 +3,7 @@
 use myelin_chain::{Location, MempoolLimits, StoreConfig};
 use myelin_rpc::RpcConfig;
 
-use crate::ChainSpec;
+use crate::{ChainSpec, MetricsOptions};
 
 /// How a node runs.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct NodeConfig {
     pub rpc: Option<RpcConfig>,
     /// What waiting transactions may take up.
     pub mempool: MempoolLimits,
+    /// How metrics and health are served; nothing for no server.
+    pub metrics: Option<MetricsOptions>,
 }
 
 impl NodeConfig {
@@ -26,6 +28,7 @@ impl NodeConfig {
             store: StoreConfig::new(location),
             rpc: Some(RpcConfig::default()),
             mempool: MempoolLimits::default(),
+            metrics: None,
         }
     }
 }
