@@ -71,16 +71,14 @@ struct Addresses {
     gossip: SocketAddr,
 }
 
-impl Addresses {
-    fn free() -> Result<Self> {
-        Ok(Self { consensus: free_address()?, gossip: free_address()? })
-    }
-}
+/// Ports for peers, below those that the system gives to outgoing connections: one of these could take a port while its
+/// validator is down.
+const PEER_PORTS: std::ops::Range<u16> = 30_333..32_768;
 
-/// An address on this machine that nobody listens on right now.
-fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on this machine")?;
-    Ok(listener.local_addr()?)
+/// Addresses on this machine that nobody listens on right now.
+fn free_addresses() -> impl Iterator<Item = SocketAddr> {
+    let addresses = PEER_PORTS.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    addresses.filter(|address| TcpListener::bind(address).is_ok())
 }
 
 pub async fn run(context: &Context, arguments: LocalnetArguments) -> Result<()> {
@@ -118,7 +116,10 @@ async fn run_nodes(
     rpc_port: u16,
     processes: &mut Processes,
 ) -> Result<()> {
-    let addresses = (0..files.validators()).map(|_| Addresses::free()).collect::<Result<Vec<_>>>()?;
+    let mut free = free_addresses();
+    let mut free = || free.next().context("no free port on this machine");
+    let addresses = (0..files.validators()).map(|_| Ok(Addresses { consensus: free()?, gossip: free()? }));
+    let addresses = addresses.collect::<Result<Vec<_>>>()?;
     let mut nodes: Vec<ReadyNode> = Vec::new();
     for index in 0..files.validators() {
         context.output.progress(format!("starting validator {index} of {}", files.validators()));
