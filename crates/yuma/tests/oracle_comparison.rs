@@ -105,7 +105,9 @@ fn versions() -> impl Strategy<Value = YumaVersion> {
 }
 
 fn parameters() -> impl Strategy<Value = Parameters> {
-    let average = prop_oneof![Just(900_000), Just(0), Just(1_000_000), 0..1_300_000u64];
+    let far_too_large = prop_oneof![Just(100_000_000_000_000_000), Just(u64::MAX), any::<u64>()];
+    let average =
+        prop_oneof![Just(900_000), Just(0), Just(1_000_000), 0..1_300_000u64, far_too_large];
     (proportions(), proportions(), average, versions()).prop_map(
         |(kappa, bonds_penalty, bonds_moving_average, version)| Parameters {
             kappa,
@@ -180,6 +182,35 @@ proptest! {
     fn random_subnets_come_out_as_the_oracle_says(subnet in subnets()) {
         let input = subnet.input();
         prop_assert_eq!(outcome(&input), oracle::epoch(&input));
+    }
+}
+
+#[test]
+fn bonds_saturate_where_a_row_repeats_a_column() {
+    for average in [100_000_000_000_000_000, u64::MAX] {
+        for version in [YumaVersion::Yuma2, YumaVersion::Yuma3 { liquid_alpha: None }] {
+            let subnet = Subnet {
+                uid_count: 3,
+                tempo: 10,
+                activity_cutoff: 5_000,
+                last_step_block: 0,
+                last_update: vec![BLOCK - 1; 3],
+                registrations: vec![10; 3],
+                stake: [3, 2, 0].map(I64F64::from_num).to_vec(),
+                stake_threshold: 0,
+                owner: None,
+                permits: vec![true; 3],
+                max_allowed_validators: 3,
+                commit_blocks: None,
+                weights: vec![vec![(2, 9)], vec![(2, 9)], vec![]],
+                bonds: vec![vec![(2, u16::MAX), (2, u16::MAX), (2, u16::MAX)], vec![(2, 1)], vec![]],
+                parameters: Parameters { bonds_moving_average: average, version, ..Parameters::default() },
+                emission: 1_000_000_000,
+            };
+            let found = outcome(&subnet.input());
+            assert_eq!(found, oracle::epoch(&subnet.input()), "{average} {version:?}");
+            assert_eq!(found.bonds[0], [(2, u16::MAX)], "the largest bond stays the largest");
+        }
     }
 }
 

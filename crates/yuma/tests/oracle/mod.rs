@@ -59,8 +59,14 @@ fn truncate(value: &Number) -> Number {
     (value * &unit).trunc() / unit
 }
 
+/// Kept within the range of numbers with 32 fraction bits in 64.
+fn saturate(value: Number) -> Number {
+    let unit = BigInt::from(1) << 32u32;
+    value.clamp(ratio(i64::MIN, unit.clone()), ratio(i64::MAX, unit))
+}
+
 fn mul(a: &Number, b: &Number) -> Number {
-    floor_to(&(a * b), 32)
+    saturate(floor_to(&(a * b), 32))
 }
 
 fn div(a: &Number, b: &Number) -> Number {
@@ -98,7 +104,7 @@ fn normalised(values: &[Number]) -> Vec<Number> {
 fn column_sums(matrix: &Matrix, n: usize) -> Vec<Number> {
     let mut sums = vec![zero(); n];
     for (column, value) in matrix.iter().flatten() {
-        sums[*column] += value;
+        sums[*column] = saturate(&sums[*column] + value);
     }
     sums
 }
@@ -353,14 +359,15 @@ impl Oracle<'_> {
 
     fn moving_average(&self, new: &Matrix, old: &Matrix) -> Matrix {
         let kept = ratio(self.input.parameters.bonds_moving_average, 1_000_000);
-        let rate = one() - floor_to(&floor_to(&kept, 64), 32);
-        let kept = one() - &rate;
+        let rate = saturate(one() - saturate(floor_to(&floor_to(&kept, 64), 32)));
+        let kept = saturate(one() - &rate);
         let average = |(new, old): (&Row, &Row)| {
             let mut row = BTreeMap::new();
             for (factor, (column, value)) in
                 new.iter().map(|entry| (&rate, entry)).chain(old.iter().map(|entry| (&kept, entry)))
             {
-                *row.entry(*column).or_insert_with(zero) += mul(factor, value);
+                let bond = row.entry(*column).or_insert_with(zero);
+                *bond = saturate(&*bond + mul(factor, value));
             }
             row.into_iter().filter(|(_, value)| *value > zero()).collect()
         };
