@@ -106,8 +106,7 @@ fn versions() -> impl Strategy<Value = YumaVersion> {
 
 fn parameters() -> impl Strategy<Value = Parameters> {
     let far_too_large = prop_oneof![Just(100_000_000_000_000_000), Just(u64::MAX), any::<u64>()];
-    let average =
-        prop_oneof![Just(900_000), Just(0), Just(1_000_000), 0..1_300_000u64, far_too_large];
+    let average = prop_oneof![Just(900_000), Just(0), Just(1_000_000), 0..1_300_000u64, far_too_large];
     (proportions(), proportions(), average, versions()).prop_map(
         |(kappa, bonds_penalty, bonds_moving_average, version)| Parameters {
             kappa,
