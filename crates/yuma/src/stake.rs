@@ -18,6 +18,13 @@ pub fn total_stake(alpha: u64, tao: u64, tao_weight: u64) -> I64F64 {
         .saturating_add(I64F64::saturating_from_num(tao).saturating_mul(tao_weight))
 }
 
+/// Blocks without new weights after which a validator stops counting: `factor_milli` thousandths of a tempo, but at
+/// least one block.
+#[must_use]
+pub fn activity_cutoff_blocks(factor_milli: u32, tempo: u16) -> u64 {
+    (u64::from(factor_milli) * u64::from(tempo) / 1_000).max(1)
+}
+
 /// Stakes and permits of all uids in one epoch.
 pub(crate) struct Stakes {
     /// `S`: normalised, after the threshold.

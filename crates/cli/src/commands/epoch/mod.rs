@@ -1,4 +1,8 @@
-//! `myelin epoch`: recomputes an epoch from a file, so that anybody can check what a subnet has paid.
+//! `myelin epoch`: recomputes an epoch from a file or from a chain, so that anybody can check what a subnet has paid.
+
+mod chain;
+mod comparison;
+mod verify;
 
 use std::{
     fmt,
@@ -10,6 +14,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use myelin_epoch_document::{Document, Epoch, OutputDocument};
 use myelin_yuma::{epoch_with_trace, EpochOutput, Trace};
+use pallet_subtensor::NetUid;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -20,9 +25,19 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 #[derive(Args)]
 pub struct EpochArguments {
     /// File with the inputs of one epoch, or with a case whose `steps` have an `input` each.
-    #[arg(long, value_name = "FILE")]
-    input: PathBuf,
-    /// File for the result, instead of standard output.
+    #[arg(long, value_name = "FILE", required_unless_present = "from_chain")]
+    input: Option<PathBuf>,
+    /// Takes the inputs of a subnet's last epoch from the node, and says whether what the chain has stored agrees; fails
+    /// if it does not.
+    #[arg(long, requires = "netuid", conflicts_with_all = ["input", "repeat", "trace"])]
+    from_chain: bool,
+    /// Number of the subnet.
+    #[arg(long, requires = "from_chain")]
+    netuid: Option<NetUid>,
+    /// Takes the last epoch in or before this block, instead of the last.
+    #[arg(long, value_name = "BLOCK", requires = "from_chain")]
+    at: Option<u32>,
+    /// File for the result, instead of standard output; with --from-chain, for inputs and result.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Threads to compute with; the result is the same for any number.
@@ -36,9 +51,23 @@ pub struct EpochArguments {
     trace: bool,
 }
 
-pub fn run(context: &Context, arguments: &EpochArguments) -> Result<()> {
-    let document = read(&arguments.input)?;
+pub async fn run(context: &Context, arguments: &EpochArguments) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads.into()).build()?;
+    let output = arguments.output.as_deref();
+    match (&arguments.input, arguments.netuid) {
+        (Some(input), _) => recompute(context, arguments, input, &pool),
+        (None, Some(netuid)) => verify::run(context, netuid, arguments.at, output, &pool).await,
+        (None, None) => anyhow::bail!("name inputs with --input, or a subnet with --from-chain --netuid"),
+    }
+}
+
+fn recompute(
+    context: &Context,
+    arguments: &EpochArguments,
+    input: &Path,
+    pool: &rayon::ThreadPool,
+) -> Result<()> {
+    let document = read(input)?;
     if let Some(repeat) = arguments.repeat {
         let medians = document.epochs().iter().map(|epoch| pool.install(|| median_micros(epoch, repeat)));
         context.output.progress(Medians(medians.collect()));
