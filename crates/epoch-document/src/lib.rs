@@ -46,13 +46,11 @@ pub struct Epoch {
     total_stake: Vec<myelin_fixed::I64F64>,
 }
 
-/// What a document holds.
+/// What a document holds: at least one epoch.
 #[derive(Clone, Debug)]
-pub enum Document {
-    /// The inputs of one epoch.
-    Input(Epoch),
-    /// The steps of a case, at least one.
-    Case(Vec<Epoch>),
+pub struct Document {
+    epochs: Vec<Epoch>,
+    is_case: bool,
 }
 
 impl Document {
@@ -67,10 +65,13 @@ impl Document {
     /// Its epochs, in order.
     #[must_use]
     pub fn epochs(&self) -> &[Epoch] {
-        match self {
-            Self::Input(epoch) => std::slice::from_ref(epoch),
-            Self::Case(epochs) => epochs,
-        }
+        &self.epochs
+    }
+
+    /// Whether it is a case with steps, rather than the inputs of one epoch.
+    #[must_use]
+    pub fn is_case(&self) -> bool {
+        self.is_case
     }
 }
 

@@ -24,14 +24,15 @@ const CASE_FIELDS: [&str; 4] = ["schema", "name", "desc", "steps"];
 
 pub(crate) fn document(text: &str) -> Result<Document, DocumentError> {
     if !is_case(text)? {
-        return Ok(Document::Input(Epoch::new(typed::<EpochFields>(text)?, None)?));
+        let epochs = vec![Epoch::new(typed::<EpochFields>(text)?, None)?];
+        return Ok(Document { epochs, is_case: false });
     }
     let steps = typed::<Case>(text)?.steps;
     if steps.is_empty() {
         return Err(DocumentError::NoSteps);
     }
     let epochs = steps.into_iter().enumerate().map(|(index, step)| Epoch::new(step.0.input.0, Some(index)));
-    Ok(Document::Case(epochs.collect::<Result<_, _>>()?))
+    Ok(Document { epochs: epochs.collect::<Result<_, _>>()?, is_case: true })
 }
 
 /// A case; what it records besides inputs may be anything.

@@ -29,7 +29,8 @@ impl Subnet {
     }
 
     fn with_input<R>(&self, f: impl FnOnce(&EpochInput<'_>) -> R) -> R {
-        let total_stake: Vec<I64F64> = self.stake.iter().map(|stake| I64F64::from_num(*stake)).collect();
+        let total_stake: Vec<I64F64> =
+            self.stake.iter().map(|stake| I64F64::saturating_from_num(*stake)).collect();
         f(&EpochInput {
             uid_count: self.stake.len() as u16,
             block: BLOCK,
@@ -181,6 +182,16 @@ proptest! {
         let paid = sum(&output.server_emission) + sum(&output.validator_emission);
         prop_assert!(paid <= u128::from(subnet.emission), "paid {paid} of {}", subnet.emission);
         prop_assert!(sum(&output.emission) <= u128::from(subnet.emission));
+    }
+
+    #[test]
+    fn not_even_more_stake_than_can_exist_pays_more(subnet in subnets(), shift in 10..24u32) {
+        let stake: Vec<u64> = subnet.stake.iter().map(|stake| stake.saturating_mul(1 << shift)).collect();
+        let huge = Subnet { stake, ..subnet };
+        let output = huge.epoch();
+        let paid = sum(&output.server_emission) + sum(&output.validator_emission);
+        prop_assert!(paid <= u128::from(huge.emission), "paid {paid} of {}", huge.emission);
+        prop_assert!(sum(&output.emission) <= u128::from(huge.emission));
     }
 
     #[test]

@@ -78,9 +78,9 @@ fn recompute(
         .iter()
         .map(|(output, trace)| OutputDocument::new(output, arguments.trace.then_some(trace)))
         .collect();
-    let results = match document {
-        Document::Case(_) => Results::Steps(&outputs),
-        Document::Input(_) => Results::Single(outputs.first()),
+    let results = match document.is_case() {
+        true => Results::Steps(&outputs),
+        false => Results::Single(outputs.first()),
     };
     write(context, arguments.output.as_deref(), &results)
 }
