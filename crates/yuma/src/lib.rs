@@ -98,6 +98,7 @@ extern crate std;
 
 mod arithmetic;
 pub mod bonds;
+pub mod commits;
 pub mod consensus;
 mod emission;
 mod epoch;
