@@ -21,6 +21,7 @@ pub fn test(rust_only: bool) -> Result<()> {
         cargo(&root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])
     })?;
     step("tests", || cargo(&root, &["test", "--workspace", "--locked", "--no-fail-fast"]))?;
+    step("cores", || cores(&root))?;
     step("demo", || demo(&root))?;
     if rust_only {
         eprintln!("== clients: left out, as asked by --rust-only");
@@ -51,6 +52,16 @@ pub fn execute(command: &mut Command) -> Result<()> {
 /// Runs cargo in the workspace.
 pub fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
     execute(Command::new(env!("CARGO")).current_dir(root).args(arguments))
+}
+
+/// The mathematics alone: on one thread and on several, and without whatever else the workspace switches on.
+fn cores(root: &Path) -> Result<()> {
+    for features in [&[][..], &["--features", "parallel"]] {
+        cargo(root, &[&["test", "--locked", "--package", "myelin-yuma"], features].concat())?;
+    }
+    let build = ["build", "--locked", "--no-default-features"];
+    let packages = ["--package", "myelin-fixed", "--package", "myelin-yuma", "--package", "myelin-economy"];
+    cargo(root, &[&build[..], &packages].concat())
 }
 
 /// The demo has to end by itself, with its own verdict.

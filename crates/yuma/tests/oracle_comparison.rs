@@ -1,11 +1,14 @@
 //! The crate against the slow oracle, on random subnets with everything switched at random.
 
 mod oracle;
+mod support;
 
 use myelin_fixed::I64F64;
 use myelin_yuma::{epoch_with_trace, EpochInput, LiquidAlpha, Parameters, SparseRow, YumaVersion};
 use oracle::Outcome;
 use proptest::{collection::vec, option, prelude::*};
+use std::ops::RangeInclusive;
+use support::config;
 
 const BLOCK: u64 = 1_000;
 
@@ -117,8 +120,9 @@ fn parameters() -> impl Strategy<Value = Parameters> {
     )
 }
 
-fn subnets() -> impl Strategy<Value = Subnet> {
-    (1..=6usize).prop_flat_map(|n| {
+/// Subnets of a number of uids, of whom about `permitted` may validate.
+fn subnets(uids: RangeInclusive<usize>, permitted: f64) -> impl Strategy<Value = Subnet> {
+    uids.prop_flat_map(move |n| {
         let clock =
             (0..20u16, prop_oneof![1 => 0..15u64, 3 => Just(5_000)], prop_oneof![Just(0), BLOCK - 15..BLOCK]);
         let length = prop_oneof![9 => Just(n), 1 => Just(n - 1)];
@@ -126,7 +130,7 @@ fn subnets() -> impl Strategy<Value = Subnet> {
         let roles = (
             prop_oneof![2 => Just(0), 1 => 0..2_000_000u64],
             option::of(0..=n as u16),
-            vec(prop::bool::weighted(0.9), n),
+            vec(prop::bool::weighted(permitted), n),
             prop_oneof![2 => Just(n as u16), 1 => 0..=n as u16 + 1],
             option::weighted(0.3, vec(option::of(blocks(BLOCK - 2)), n)),
         );
@@ -176,9 +180,19 @@ fn outcome(input: &EpochInput<'_>) -> Outcome {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(config(2_000))]
     #[test]
-    fn random_subnets_come_out_as_the_oracle_says(subnet in subnets()) {
+    fn random_subnets_come_out_as_the_oracle_says(subnet in subnets(1..=6, 0.9)) {
+        let input = subnet.input();
+        prop_assert_eq!(outcome(&input), oracle::epoch(&input));
+    }
+}
+
+// Large enough for several tiles of columns, and for several rounds of the search for the median.
+proptest! {
+    #![proptest_config(config(200))]
+    #[test]
+    fn larger_subnets_come_out_as_the_oracle_says(subnet in subnets(33..=80, 0.2)) {
         let input = subnet.input();
         prop_assert_eq!(outcome(&input), oracle::epoch(&input));
     }
@@ -219,7 +233,7 @@ fn the_oracle_is_not_trivial() {
     let mut runner = TestRunner::deterministic();
     let (mut paid, mut bonded, mut clipped) = (0, 0, 0);
     for _ in 0..500 {
-        let subnet = subnets().new_tree(&mut runner).expect("a subnet").current();
+        let subnet = subnets(1..=6, 0.9).new_tree(&mut runner).expect("a subnet").current();
         let outcome = oracle::epoch(&subnet.input());
         paid += usize::from(outcome.server.iter().any(|amount| *amount > 0));
         bonded += usize::from(outcome.bonds.iter().any(|row| !row.is_empty()));

@@ -198,8 +198,9 @@ impl Oracle<'_> {
         let permits = self.new_permits(&stake);
 
         let weights = self.weights(&permitted);
+        let rows: Vec<BTreeMap<usize, Number>> = weights.iter().map(by_column).collect();
         let consensus: Vec<Number> =
-            (0..self.n).map(|column| self.median(&weights, &active_stake, column)).collect();
+            (0..self.n).map(|column| self.median(&rows, &active_stake, column)).collect();
         let clipped = clip(&weights, &consensus);
         let trust: Vec<Number> =
             clipped.iter().map(|row| row.iter().fold(zero(), |sum, (_, value)| sum + value)).collect();
@@ -308,19 +309,19 @@ impl Oracle<'_> {
     }
 
     /// The largest weight that validators with a majority of stake reach, found by trying all.
-    fn median(&self, weights: &Matrix, active_stake: &[Number], column: usize) -> Number {
+    fn median(&self, rows: &[BTreeMap<usize, Number>], active_stake: &[Number], column: usize) -> Number {
         let voters: Vec<usize> = (0..self.n).filter(|uid| active_stake[*uid] > zero()).collect();
         let stakes: Vec<Number> = voters.iter().map(|uid| active_stake[*uid].clone()).collect();
-        let stakes = normalised(&stakes);
-        let votes: Vec<Number> =
-            voters.iter().map(|uid| value_at(&by_column(&weights[*uid]), column)).collect();
-        let minority = total(&stakes) - proportion(self.input.parameters.kappa);
-        let at_or_below = |limit: &Number| {
-            let counted = votes.iter().zip(&stakes).filter(|(vote, _)| *vote <= limit);
-            counted.fold(zero(), |sum, (_, stake)| sum + stake)
+        let stakes: Vec<i64> = normalised(&stakes).iter().map(bits).collect();
+        let votes: Vec<i64> = voters.iter().map(|uid| bits(&value_at(&rows[*uid], column))).collect();
+        let minority = stakes.iter().sum::<i64>() - bits(&proportion(self.input.parameters.kappa));
+        let at_or_below = |limit: i64| -> i64 {
+            let counted = votes.iter().zip(&stakes).filter(|(vote, _)| **vote <= limit);
+            counted.map(|(_, stake)| stake).sum()
         };
-        let passing = votes.iter().filter(|vote| at_or_below(vote) > minority).min();
-        passing.or(votes.iter().max()).cloned().unwrap_or_else(zero)
+        let passing = votes.iter().filter(|vote| at_or_below(**vote) > minority).min();
+        let median = passing.or(votes.iter().max()).copied().unwrap_or_default();
+        ratio(median, BigInt::from(1) << 32u32)
     }
 
     fn bond_weights(&self, weights: &Matrix, clipped: &Matrix) -> Matrix {
