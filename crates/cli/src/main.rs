@@ -142,7 +142,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<ExitCod
         Command::Metagraph(arguments) => commands::metagraph::run(context, arguments).await?,
         Command::Query(command) => commands::query::run(context, command).await?,
         Command::Storage(command) => commands::storage::run(context, command).await?,
-        Command::Epoch(arguments) => commands::epoch::run(context, &arguments)?,
+        Command::Epoch(arguments) => commands::epoch::run(context, &arguments).await?,
         Command::Completions { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
