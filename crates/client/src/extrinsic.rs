@@ -30,6 +30,13 @@ pub fn account_of(key: &Keypair) -> AccountId {
     AccountId::new(key.public().bytes)
 }
 
+/// An encoded transaction that is signed without asking a node, for the chain with this genesis. It does not expire, so keep
+/// it from whoever must not send it later.
+pub fn sign_offline(call: impl Into<RuntimeCall>, key: &Keypair, nonce: Nonce, genesis: Hash) -> Vec<u8> {
+    let context = SigningContext { nonce, era: Era::Immortal, era_birth: genesis, genesis };
+    sign(call.into(), key, &context).bytes
+}
+
 pub(crate) fn sign(call: RuntimeCall, key: &Keypair, context: &SigningContext) -> SignedTransaction {
     let payload = SignedPayload::from_raw(call.clone(), extension(context), implicit(context));
     let signature = payload.using_encoded(|bytes| key.sign(bytes));

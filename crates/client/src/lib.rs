@@ -49,7 +49,7 @@ pub use calls::{ip_number, Weights};
 pub use client::{BlockBody, Client};
 pub use config::ClientConfig;
 pub use error::ClientError;
-pub use extrinsic::account_of;
+pub use extrinsic::{account_of, sign_offline};
 pub use failure::DispatchFailure;
 pub use heads::{HeadKind, Heads};
 pub use queries::{neurons_of, EpochSchedule, Funds, Neuron, WeightRules};
