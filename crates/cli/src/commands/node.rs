@@ -47,6 +47,7 @@ struct Ready {
     genesis: String,
     p2p: Option<String>,
     gossip: Option<String>,
+    gossip_peers: usize,
     metrics: Option<String>,
     validator: Option<String>,
 }
@@ -60,6 +61,9 @@ impl std::fmt::Display for Ready {
         writeln!(f, "  genesis    {}", self.genesis)?;
         writeln!(f, "  p2p        {}", or_nowhere(&self.p2p))?;
         writeln!(f, "  gossip     {}", or_nowhere(&self.gossip))?;
+        if self.gossip.is_none() && self.gossip_peers == 0 {
+            writeln!(f, "             and dials nobody: transactions that clients hand in here go nowhere; name --gossip-peers")?;
+        }
         if let Some(metrics) = &self.metrics {
             writeln!(f, "  metrics    {metrics}")?;
         }
@@ -129,6 +133,7 @@ impl Setup {
             genesis: format!("{:?}", node.chain().genesis_hash()),
             p2p: self.settings.p2p_listen.as_ref().map(ToString::to_string),
             gossip: gossip.listen_addresses().first().map(ToString::to_string),
+            gossip_peers: self.settings.gossip_peers.len(),
             metrics: node.metrics_address().map(|address| format!("http://{address}/metrics")),
             validator: self.validator(),
         }

@@ -32,10 +32,10 @@ pub struct EpochArguments {
     #[arg(long, requires = "netuid", conflicts_with_all = ["input", "repeat", "trace"])]
     from_chain: bool,
     /// Number of the subnet.
-    #[arg(long, requires = "from_chain")]
+    #[arg(long, requires = "from_chain", conflicts_with = "input")]
     netuid: Option<NetUid>,
     /// Takes the last epoch in or before this block, instead of the last.
-    #[arg(long, value_name = "BLOCK", requires = "from_chain")]
+    #[arg(long, value_name = "BLOCK", requires = "from_chain", conflicts_with = "input")]
     at: Option<u32>,
     /// File for the result, instead of standard output; with --from-chain, for inputs and result.
     #[arg(long, value_name = "FILE")]
