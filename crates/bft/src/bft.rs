@@ -1,11 +1,6 @@
 //! The sequencer: sessions of the engine, one after another.
 
-use std::{
-    fs,
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, sync::Arc};
 
 use myelin_chain::{
     sequencer::{Running, Sequencer},
@@ -20,10 +15,6 @@ use crate::{
     status::StatusView,
     BftError,
 };
-
-/// How long to wait for a port that is in use.
-const PORT_PATIENCE: Duration = Duration::from_secs(2);
-const PORT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Agrees on blocks with other nodes.
 pub struct Bft {
@@ -46,7 +37,6 @@ impl Bft {
     async fn drive(self, application: Application, shutdown: CancellationToken) -> Result<(), BftError> {
         let home = &self.config.home;
         fs::create_dir_all(home).map_err(|source| BftError::Home { path: home.clone(), source })?;
-        ensure_free(self.config.listen).await?;
         let guard = self.open_guard(&application)?;
         let mut is_first = true;
         let mut follow_until = guard.as_ref().and_then(|guard| ahead(guard, &application));
@@ -90,19 +80,6 @@ impl Bft {
         match validators.members() {
             [only] if Some(only.key) == own => Err(BftError::NobodyToFollow { height }),
             _ => Ok(()),
-        }
-    }
-}
-
-/// The engine shares its port with whoever else allows that, such as another node, so the port has to be tried before.
-async fn ensure_free(address: SocketAddr) -> Result<(), BftError> {
-    let started = Instant::now();
-    loop {
-        match TcpListener::bind(address) {
-            Ok(_) => return Ok(()),
-            // A node that has just ended may hold it for a moment.
-            Err(_) if started.elapsed() < PORT_PATIENCE => tokio::time::sleep(PORT_PAUSE).await,
-            Err(source) => return Err(BftError::Listen { address, source }),
         }
     }
 }

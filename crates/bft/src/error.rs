@@ -1,6 +1,6 @@
 //! Why a node stops taking part.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use myelin_chain::{CertificateError, ChainError, Hash, InvalidBlock, SequencerError, StoreError};
 
@@ -76,16 +76,6 @@ pub enum BftError {
     /// A message that cannot be represented.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// Other nodes cannot be listened for.
-    #[error(
-        "cannot listen for other nodes at {address}: {source}; stop what uses the port, or choose another"
-    )]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
     /// The engine does not start.
     #[error("the consensus engine does not start: {0}; check that the listening address is free")]
     EngineStart(String),

@@ -106,5 +106,5 @@ async fn a_taken_address_is_an_error() {
     let network = Network::new(100, &[1]);
     let _taken = std::net::TcpListener::bind(network.addresses[0]).unwrap();
     let error = network.start(0).failure().await.to_string();
-    assert!(error.contains("stop what uses the port"), "{error}");
+    assert!(error.contains("listening address"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! `myelin node`: a node of a network.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -142,6 +142,10 @@ impl Setup {
 
 fn bft_config(settings: &NodeSettings, base_path: &Path) -> Result<BftConfig> {
     let listen = settings.p2p_listen.as_ref().map_or(Ok(ANY_PORT), socket_address)?;
+    // The engine shares its port with whoever else allows that, such as another node, so it has to be tried before.
+    TcpListener::bind(listen).with_context(|| {
+        format!("cannot listen for other nodes at {listen}; stop what uses the port, or choose another")
+    })?;
     let peers = settings.p2p_peers.iter().map(|peer| peer.to_string().parse()).collect::<Result<_, _>>()?;
     let config = BftConfig::new(base_path.join("consensus"), listen).with_peers(peers);
     if settings.validator {
