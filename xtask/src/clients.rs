@@ -100,7 +100,7 @@ impl DevelopmentChain {
     fn start(root: &Path) -> Result<Self> {
         const PATIENCE: Duration = Duration::from_secs(30);
         let mut process = Command::new(myelin(root))
-            .args(["dev", "--rpc-port", "0", "--json"])
+            .args(["dev", "--rpc-port", "0", "--json", "--audit"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -22,6 +22,7 @@ pub fn test(rust_only: bool) -> Result<()> {
     })?;
     step("tests", || cargo(&root, &["test", "--workspace", "--locked", "--no-fail-fast"]))?;
     step("demo", || demo::run(&root))?;
+    step("cores", || cores(&root))?;
     if rust_only {
         eprintln!("== clients: left out, as asked by --rust-only");
         return Ok(());
@@ -67,6 +68,16 @@ pub fn faults(root: &Path, cycles: u32) -> Result<()> {
 /// build most dependencies once more.
 pub fn build_programs(root: &Path) -> Result<()> {
     cargo(root, &["build", "--locked", "--workspace", "--bins", "--examples"])
+}
+
+/// The mathematics alone: on one thread and on several, and without whatever else the workspace switches on.
+fn cores(root: &Path) -> Result<()> {
+    for features in [&[][..], &["--features", "parallel"]] {
+        cargo(root, &[&["test", "--locked", "--package", "myelin-yuma"], features].concat())?;
+    }
+    let build = ["build", "--locked", "--no-default-features"];
+    let packages = ["--package", "myelin-fixed", "--package", "myelin-yuma", "--package", "myelin-economy"];
+    cargo(root, &[&build[..], &packages].concat())
 }
 
 fn step(name: &str, action: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! How the node stands in its network.
 
 use std::sync::{
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     Arc,
 };
 
@@ -14,6 +14,12 @@ pub struct PeerStatus {
     pub is_syncing: bool,
     /// Whether it is meant to have peers.
     pub should_have_peers: bool,
+    /// The height that is being decided; 0 before the first.
+    pub height: u32,
+    /// How often its decision was begun anew.
+    pub round: u32,
+    /// Validators of that height.
+    pub validators: usize,
 }
 
 /// Tells how a node stands in its network, from anywhere and at once.
@@ -25,6 +31,9 @@ struct Shared {
     peers: AtomicUsize,
     is_syncing: AtomicBool,
     should_have_peers: AtomicBool,
+    height: AtomicU32,
+    round: AtomicU32,
+    validators: AtomicUsize,
 }
 
 impl StatusView {
@@ -40,11 +49,20 @@ impl StatusView {
             peers: self.0.peers.load(Ordering::Relaxed),
             is_syncing: self.0.is_syncing.load(Ordering::Relaxed),
             should_have_peers: self.0.should_have_peers.load(Ordering::Relaxed),
+            height: self.0.height.load(Ordering::Relaxed),
+            round: self.0.round.load(Ordering::Relaxed),
+            validators: self.0.validators.load(Ordering::Relaxed),
         }
     }
 
     pub(crate) fn set_peers(&self, peers: usize) {
         self.0.peers.store(peers, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_round(&self, height: u32, round: u32, validators: usize) {
+        self.0.height.store(height, Ordering::Relaxed);
+        self.0.round.store(round, Ordering::Relaxed);
+        self.0.validators.store(validators, Ordering::Relaxed);
     }
 
     pub(crate) fn set_syncing(&self, is_syncing: bool) {

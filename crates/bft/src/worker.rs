@@ -282,6 +282,7 @@ impl Worker {
             return Ok(Vec::new());
         }
         self.round = round;
+        self.setup.status.set_round(height, round, self.validators().members().len());
         self.judge_early()?;
         let of_round = self.candidates.iter().filter(|candidate| candidate.round == round);
         Ok(of_round.map(|candidate| self.proposed(candidate)).collect())

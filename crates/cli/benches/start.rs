@@ -13,7 +13,7 @@ use std::{
 };
 
 use serde_json::json;
-use support::Chain;
+use support::{myelin, Chain};
 
 const STARTS: usize = 9;
 const IDLE: Duration = Duration::from_secs(20);
@@ -41,7 +41,7 @@ fn arguments_for(location: &str) -> (tempfile::TempDir, Vec<String>) {
 
 fn start(arguments: &[String], more: &[&str]) -> Chain {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
-    Chain::start(&arguments)
+    Chain::started_by(myelin(), &arguments)
 }
 
 fn tip(chain: &Chain) -> u64 {

@@ -6,20 +6,16 @@ use myelin_keys::WalletStore;
 
 use crate::{ending::Ending, output::Output};
 
+/// Where a development chain answers unless told otherwise.
+const DEFAULT_NODE: &str = "ws://127.0.0.1:9944";
+
 /// Options of every command.
 #[derive(Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct GlobalArguments {
-    /// WebSocket address of the node.
-    #[arg(
-        long,
-        short = 'n',
-        global = true,
-        env = "MYELIN_NODE",
-        default_value = "ws://127.0.0.1:9944",
-        value_name = "URL"
-    )]
-    pub node: String,
+    /// WebSocket address of the node [default: ws://127.0.0.1:9944].
+    #[arg(long, short = 'n', global = true, env = "MYELIN_NODE", value_name = "URL")]
+    pub node: Option<String>,
     /// Directory of the wallets.
     #[arg(long, global = true, env = "MYELIN_WALLET_PATH", value_name = "DIR")]
     pub wallet_path: Option<std::path::PathBuf>,
@@ -48,11 +44,16 @@ impl Context {
 
     pub async fn client(&self) -> anyhow::Result<Client> {
         let hint = "start a chain with `myelin dev`, or name a node with --node";
-        Client::connect(self.global.node.clone()).await.map_err(|error| anyhow::anyhow!("{error}; {hint}"))
+        Client::connect(self.node_url()).await.map_err(|error| anyhow::anyhow!("{error}; {hint}"))
     }
 
     pub fn node_url(&self) -> &str {
-        &self.global.node
+        self.named_node().unwrap_or(DEFAULT_NODE)
+    }
+
+    /// The node, if one was named.
+    pub fn named_node(&self) -> Option<&str> {
+        self.global.node.as_deref()
     }
 
     pub fn ending(&self) -> Ending {

@@ -142,7 +142,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<ExitCod
         Command::Metagraph(arguments) => commands::metagraph::run(context, arguments).await?,
         Command::Query(command) => commands::query::run(context, command).await?,
         Command::Storage(command) => commands::storage::run(context, command).await?,
-        Command::Epoch(arguments) => commands::epoch::run(context, &arguments)?,
+        Command::Epoch(arguments) => commands::epoch::run(context, &arguments).await?,
         Command::Completions { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -151,7 +151,8 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<ExitCod
 /// Logs go to standard error, in colour only to a terminal; `RUST_LOG` wins over `--verbose`.
 fn init_logging(verbose: u8) {
     let default = match verbose {
-        0 => "warn",
+        // The engine calls every peer that is not up yet an error, and tries again.
+        0 => "warn,arc_malachitebft_network=off",
         1 => "info",
         2 => "debug",
         _ => "trace",

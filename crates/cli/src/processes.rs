@@ -29,6 +29,7 @@ pub struct Processes {
 
 struct Running {
     name: String,
+    arguments: Vec<String>,
     child: Child,
     log: PathBuf,
 }
@@ -69,8 +70,15 @@ impl Processes {
 
     fn start(&mut self, name: &str, arguments: Vec<String>, stdout: Stdio) -> Result<()> {
         let log = self.directory.join(format!("{name}.log"));
-        let stderr = File::create(&log).with_context(|| log.display().to_string())?;
-        let child = Command::new(&self.program)
+        let child = self.spawn(name, &arguments, &log, stdout)?;
+        self.running.push(Running { name: name.to_owned(), arguments, child, log });
+        Ok(())
+    }
+
+    fn spawn(&self, name: &str, arguments: &[String], log: &Path, stdout: Stdio) -> Result<Child> {
+        let stderr =
+            File::options().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
+        Command::new(&self.program)
             .arg("--end-with-stdin")
             .args(arguments)
             .stdin(Stdio::piped())
@@ -78,8 +86,28 @@ impl Processes {
             .stderr(stderr)
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
-        self.running.push(Running { name: name.to_owned(), child, log });
+            .with_context(|| format!("cannot start {name}"))
+    }
+
+    /// Starts every process again that has ended, for as long as it is polled; says so to `tell`.
+    pub async fn keep_running(&mut self, tell: impl Fn(String)) -> Result<()> {
+        loop {
+            for index in 0..self.running.len() {
+                self.revive(index, &tell)?;
+            }
+            tokio::time::sleep(WATCH_INTERVAL).await;
+        }
+    }
+
+    fn revive(&mut self, index: usize, tell: &impl Fn(String)) -> Result<()> {
+        let Some(process) = self.running.get_mut(index) else { return Ok(()) };
+        let Some(status) = process.child.try_wait()? else { return Ok(()) };
+        tell(format!("{} ended ({status}), see {}; starting it again", process.name, process.log.display()));
+        let (name, arguments, log) = (process.name.clone(), process.arguments.clone(), process.log.clone());
+        let child = self.spawn(&name, &arguments, &log, Stdio::null())?;
+        if let Some(process) = self.running.get_mut(index) {
+            process.child = child;
+        }
         Ok(())
     }
 

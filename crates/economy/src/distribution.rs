@@ -242,3 +242,9 @@ pub fn payout_dust(pot_rao: u64, shares: impl IntoIterator<Item = (U96F32, u16)>
         left_rao.saturating_sub(split.take_rao).saturating_sub(split.nominators_rao)
     })
 }
+
+/// What is left of a pot after payments of `paid_rao`, in rao.
+#[must_use]
+pub fn unpaid_rao(pot_rao: u64, paid_rao: impl IntoIterator<Item = u64>) -> u64 {
+    paid_rao.into_iter().fold(pot_rao, u64::saturating_sub)
+}

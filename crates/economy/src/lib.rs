@@ -12,8 +12,10 @@
 //! | root dividends | [`root_claims`] |
 //! | price of a neuron, and which one is pruned | [`registration`] |
 //! | price of a subnet, its first reserves, and which one is pruned | [`subnet_lifecycle`] |
-//! | trading alpha for TAO | [`pool`], [`power`] |
+//! | takes, children, what stakers can expect | [`delegation`] |
+//! | trading alpha for TAO, and asking what a trade would do | [`pool`], [`power`], [`quote`] |
 //! | stake behind a hotkey | [`share_pool`], [`decimal`] |
+//! | locked alpha, and the subnets it can win | [`conviction`] |
 //!
 //! # Units
 //!
@@ -44,10 +46,13 @@ extern crate alloc;
 
 pub mod block_emission;
 pub mod constants;
+pub mod conviction;
 pub mod decimal;
+pub mod delegation;
 pub mod distribution;
 pub mod pool;
 pub mod power;
+pub mod quote;
 pub mod registration;
 pub mod root_claims;
 pub mod schedule;

@@ -155,3 +155,17 @@ pub fn immune_owner_uids(owned: &[(u16, u64)], owner_hotkey_uid: Option<u16>, li
     let others = oldest.into_iter().take(limit.into()).map(|(_, uid)| uid);
     owner_hotkey_uid.into_iter().chain(others.filter(|uid| Some(*uid) != owner_hotkey_uid)).collect()
 }
+
+/// Most registrations in an interval on root.
+#[must_use]
+pub fn root_interval_cap(target_u16: u16) -> u16 {
+    target_u16.saturating_mul(3)
+}
+
+/// The seat on a full root network that a newcomer takes: that of the member with the least stake, the lowest seat among
+/// equals, if the newcomer has more. `None` if it has not, or nobody is seated.
+#[must_use]
+pub fn root_seat_to_take(stakes_rao: &[u64], newcomer_rao: u64) -> Option<u16> {
+    let weakest = (0..).zip(stakes_rao).min_by_key(|(seat, stake)| (**stake, *seat));
+    weakest.filter(|(_, stake)| newcomer_rao > **stake).map(|(seat, _): (u16, _)| seat)
+}

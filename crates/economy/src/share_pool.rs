@@ -12,6 +12,13 @@
 //!
 //! * A member who withdraws all it owns keeps no share; its fraction of a rao stays with the others.
 //! * A pool that is emptied drops its shares, and a deposit into shares without value starts the count anew.
+//!
+//! # Where this differs from the reference chain
+//!
+//! There, count and member each move by the same number of shares, truncated on digits of their own, so members can come to
+//! own slightly more than the pool holds, and who leaves keeps a fraction of a rao. Here they cannot, for the three rules
+//! above. The two pools always hold the same; what a member owns of it differs by at most two rao for each operation before,
+//! with the dividends on those, besides digits that neither can hold. `tests/share_pool.rs` holds both against each other.
 
 use crate::decimal::SafeFloat;
 use thiserror::Error;

@@ -129,7 +129,7 @@ proptest! {
     }
 
     #[test]
-    fn a_round_trip_never_profits(pool in pool(5..=95), side in side(), size in 0.0..1.0_f64) {
+    fn a_round_trip_never_profits(pool in pool(1..=99), side in side(), size in 0.0..1.0_f64) {
         let amount_rao = input(&pool, side, size);
         if let Ok(there) = pool.swap(&unlimited(side, amount_rao)) {
             if let Ok(back) = there.pool.swap(&unlimited(other(side), there.paid_out_rao)) {
@@ -141,7 +141,7 @@ proptest! {
     /// Nor do several trips in pieces: what was put in less what was taken out stays positive.
     #[test]
     fn trading_in_pieces_never_profits(
-        start in pool(5..=95),
+        start in pool(1..=99),
         side in side(),
         sizes in prop::collection::vec(0.0..0.8_f64, 2..6),
     ) {
@@ -172,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn more_input_never_pays_less(pool in pool(5..=95), side in side(), size in 0.0..1.0_f64, more in 1_u64..1_000_000) {
+    fn more_input_never_pays_less(pool in pool(1..=99), side in side(), size in 0.0..1.0_f64, more in 1_u64..1_000_000) {
         let amount_rao = input(&pool, side, size);
         let paid = |amount_rao| pool.swap(&unlimited(side, amount_rao)).map(|swap| swap.paid_out_rao);
         if let (Ok(less), Ok(greater)) = (paid(amount_rao), paid(amount_rao + more)) {

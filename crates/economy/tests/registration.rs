@@ -3,7 +3,8 @@
 use myelin_economy::{
     constants::{DEFAULT_MIN_LOCK_COST_RAO, RAO_PER_TAO},
     registration::{
-        decay_factor_q32, immune_owner_uids, neuron_to_prune, BurnPolicy, PruneCandidate, PrunePolicy,
+        decay_factor_q32, immune_owner_uids, neuron_to_prune, root_interval_cap, root_seat_to_take,
+        BurnPolicy, PruneCandidate, PrunePolicy,
     },
     subnet_lifecycle::{
         divide_pot, initial_pool, median_price, subnet_to_prune, InitialPool, LockCost, SubnetCandidate,
@@ -145,4 +146,12 @@ fn a_pot_is_divided_to_the_last_rao() {
     assert_eq!(divide_pot(7, &[0, 5, 0]), [0, 7, 0]);
     assert_eq!(divide_pot(7, &[0, 0]), [0, 0]);
     assert!(divide_pot(7, &[]).is_empty());
+}
+
+#[test]
+fn a_root_seat_goes_to_who_has_more_than_the_weakest() {
+    assert_eq!(root_seat_to_take(&[5, 3, 3, 9], 4), Some(1));
+    assert_eq!(root_seat_to_take(&[5, 3, 3, 9], 3), None, "as much is not enough");
+    assert_eq!(root_seat_to_take(&[], 4), None);
+    assert_eq!((root_interval_cap(64), root_interval_cap(u16::MAX)), (192, u16::MAX));
 }

@@ -183,6 +183,40 @@ enum Step {
     Credit(u64),
 }
 
+/// The reference chain's share arithmetic, as its formulas say.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reference {
+    value_rao: u64,
+    shares: SafeFloat,
+    members: [SafeFloat; 4],
+}
+
+impl Reference {
+    fn worth(&self, rao: u64) -> SafeFloat {
+        SafeFloat::from(rao).mul_div(self.shares, self.value_rao.into()).unwrap_or(SafeFloat::ZERO)
+    }
+
+    fn value_of(&self, member: usize) -> u64 {
+        SafeFloat::from(self.value_rao)
+            .mul_div(self.members[member], self.shares)
+            .map_or(0, SafeFloat::to_u64)
+    }
+
+    fn add(&mut self, member: usize, rao: u64) {
+        let bought = if self.shares.is_zero() { rao.into() } else { self.worth(rao) };
+        self.members[member] = self.members[member].checked_add(bought).unwrap();
+        self.shares = self.shares.checked_add(bought).unwrap();
+        self.value_rao += rao;
+    }
+
+    fn remove(&mut self, member: usize, rao: u64) {
+        let sold = self.worth(rao);
+        self.members[member] = self.members[member].saturating_sub(sold).unwrap();
+        self.shares = self.shares.saturating_sub(sold).unwrap();
+        self.value_rao -= rao;
+    }
+}
+
 fn real(shares: SafeFloat) -> f64 {
     shares.mantissa as f64 * 10_f64.powi(shares.exponent as i32)
 }
@@ -246,6 +280,57 @@ proptest! {
             let owned: u64 = after.iter().sum();
             prop_assert!(owned <= pool.value_rao, "{owned} of {}", pool.value_rao);
             prop_assert!(pool.value_rao - owned <= 4 * slack_rao, "{owned} of {}", pool.value_rao);
+        }
+    }
+
+    /// The reference moves count and member by the same truncated number of shares, each on digits of its own. What
+    /// that makes of a member differs from ours by a rao for each operation with the dividends on it, and by digits that
+    /// both forget.
+    #[test]
+    fn members_own_what_the_reference_gives_them(steps in prop::collection::vec(step(), 1..60)) {
+        let (mut pool, mut members) = (SharePool::default(), [SafeFloat::ZERO; 4]);
+        let mut reference = Reference::default();
+        let mut apart_shares = 0.0_f64;
+        for step in steps {
+            let update = match step {
+                Step::Credit(rao) if !pool.shares.is_zero() => {
+                    pool = pool.credit_all(rao).unwrap();
+                    reference.value_rao += rao;
+                    continue;
+                }
+                Step::Credit(_) => continue,
+                Step::Deposit(member, rao) => {
+                    pool.deposit(members[member], rao).ok().map(|update| (member, update, rao, true))
+                }
+                Step::Withdraw(member, percent) => {
+                    let owned = pool.value_of(members[member]).min(reference.value_of(member));
+                    let rao = (u128::from(owned) * u128::from(percent) / 100) as u64;
+                    pool.withdraw(members[member], rao).ok().map(|update| (member, update, rao, false))
+                }
+            };
+            let Some((member, update, rao, is_deposit)) = update else { continue };
+            if is_deposit { reference.add(member, rao) } else { reference.remove(member, rao) }
+            if update.restarted {
+                members = [SafeFloat::ZERO; 4];
+                reference.members.iter_mut().enumerate().for_each(|(index, shares)| {
+                    if index != member { *shares = SafeFloat::ZERO }
+                });
+                if !is_deposit { reference = Reference::default() }
+                apart_shares = 0.0;
+            }
+            // A rao's worth of shares, and the digits that both forget.
+            for pool in [pool, update.pool].into_iter().filter(|pool| pool.value_rao > 0) {
+                apart_shares += real(pool.shares) * (1.0 / pool.value_rao as f64 + 4e-20);
+            }
+            pool = update.pool;
+            members[member] = update.member_shares;
+            prop_assert_eq!(pool.value_rao, reference.value_rao);
+            let apart = 2.0 * apart_shares / real(pool.shares).max(f64::MIN_POSITIVE);
+            let bound_rao = 1 + (apart * pool.value_rao as f64).min(1e18) as u64;
+            for (index, shares) in members.into_iter().enumerate() {
+                let (ours, theirs) = (pool.value_of(shares), reference.value_of(index));
+                prop_assert!(ours.abs_diff(theirs) <= bound_rao, "member {index}: {ours}, reference {theirs}, bound {bound_rao}");
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use myelin_chain::{Location, MempoolLimits, StoreConfig};
 use myelin_rpc::RpcConfig;
 
-use crate::ChainSpec;
+use crate::{ChainSpec, MetricsOptions};
 
 /// How a node runs.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct NodeConfig {
     /// Whether the node checks after every block that money is conserved, and stops when it is not. Costs time in
     /// proportion to the number of accounts and stakes.
     pub audit: bool,
+    /// How metrics and health are served; nothing for no server.
+    pub metrics: Option<MetricsOptions>,
 }
 
 impl NodeConfig {
@@ -30,6 +32,7 @@ impl NodeConfig {
             rpc: Some(RpcConfig::default()),
             mempool: MempoolLimits::default(),
             audit: false,
+            metrics: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 
 use myelin_chain::{ChainError, SequencerError, StoreError};
+use myelin_metrics::MetricsError;
 use myelin_rpc::RpcStartError;
 
 /// Why a node does not start, or does not run any more.
@@ -31,6 +32,9 @@ pub enum NodeError {
     /// The RPC server does not start.
     #[error(transparent)]
     Rpc(#[from] RpcStartError),
+    /// Metrics cannot be served.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// Blocks are no longer made.
     #[error(transparent)]
     Sequencer(#[from] SequencerError),

@@ -7,15 +7,22 @@ use myelin_rpc::RpcServer;
 use tokio::{runtime::Builder, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::NodeError;
+use crate::{metrics::MeteredNode, NodeError};
 
 /// Async threads of the sequencer.
 const SEQUENCER_THREADS: usize = 2;
+
+/// What serves others while a node runs.
+pub(crate) struct Servers {
+    pub rpc: Option<RpcServer>,
+    pub metrics: Option<MeteredNode>,
+}
 
 /// A running node. Dropping it shuts the node down without waiting for it.
 pub struct NodeHandle {
     application: Application,
     rpc_address: Option<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
     development: Option<LocalHandle>,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), NodeError>>,
@@ -26,19 +33,25 @@ impl NodeHandle {
     pub(crate) fn run(
         application: Application,
         sequencer: Box<dyn Sequencer>,
-        server: Option<RpcServer>,
+        servers: Servers,
         development: Option<LocalHandle>,
         shutdown: CancellationToken,
     ) -> Self {
-        let rpc_address = server.as_ref().map(RpcServer::address);
-        let running = tokio::spawn(run_parts(application.clone(), sequencer, server, shutdown.clone()));
+        let rpc_address = servers.rpc.as_ref().map(RpcServer::address);
+        let metrics_address = servers.metrics.as_ref().map(MeteredNode::address);
+        let running = tokio::spawn(run_parts(application.clone(), sequencer, servers, shutdown.clone()));
         let _shutdown_on_drop = shutdown.clone().drop_guard();
-        Self { application, rpc_address, development, shutdown, running, _shutdown_on_drop }
+        Self { application, rpc_address, metrics_address, development, shutdown, running, _shutdown_on_drop }
     }
 
     /// Where clients connect; nothing without a server.
     pub fn rpc_address(&self) -> Option<SocketAddr> {
         self.rpc_address
+    }
+
+    /// Where metrics and health are served; nothing without that server.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// The address for WebSocket clients; empty without a server.
@@ -95,11 +108,11 @@ impl NodeHandle {
     }
 }
 
-/// Runs sequencer and server until one of them, or somebody else, cancels `shutdown`.
+/// Runs sequencer and servers until one of them, or somebody else, cancels `shutdown`.
 async fn run_parts(
     application: Application,
     sequencer: Box<dyn Sequencer>,
-    server: Option<RpcServer>,
+    servers: Servers,
     shutdown: CancellationToken,
 ) -> Result<(), NodeError> {
     let name = sequencer.name();
@@ -116,8 +129,11 @@ async fn run_parts(
     };
     let serving = async {
         shutdown.cancelled().await;
-        if let Some(server) = server {
+        if let Some(server) = servers.rpc {
             server.stop().await;
+        }
+        if let Some(server) = servers.metrics {
+            server.stopped().await;
         }
     };
     let (outcome, ()) = tokio::join!(deciding, serving);

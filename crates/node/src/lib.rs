@@ -20,6 +20,7 @@ mod chain_spec;
 mod config;
 mod error;
 mod handle;
+mod metrics;
 mod node;
 mod options;
 
@@ -27,7 +28,9 @@ pub use chain_spec::{ChainSpec, ChainSpecError};
 pub use config::NodeConfig;
 pub use error::NodeError;
 pub use handle::NodeHandle;
+pub use metrics::{ConsensusStatus, ConsensusView, MetricsOptions};
 pub use myelin_chain::{History, LocalConfig, Location, SealMode};
+pub use myelin_metrics::{Health, TextSource};
 pub use myelin_rpc::{ChainKind, NetworkStatus, NetworkView, RpcConfig};
 pub use node::Node;
 pub use options::{HistoryOption, NodeOptions, NodeSettings, OptionsError};

@@ -10,13 +10,18 @@ use myelin_rpc::{Identity, NetworkStatus, NetworkView, RpcConfig, RpcServer, Ser
 use myelin_store::contain_panics;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ChainSpec, NodeConfig, NodeError, NodeHandle};
+use crate::{
+    handle::Servers,
+    metrics::{Measured, MeteredNode},
+    ChainSpec, ConsensusView, MetricsOptions, NodeConfig, NodeError, NodeHandle,
+};
 
 /// A node that can be started.
 pub struct Node {
     config: NodeConfig,
     sequencing: Sequencing,
     network: NetworkView,
+    consensus: Option<ConsensusView>,
     shutdown: CancellationToken,
 }
 
@@ -49,7 +54,7 @@ impl Node {
 
     fn with(config: NodeConfig, sequencing: Sequencing) -> Self {
         let alone: NetworkView = Arc::new(NetworkStatus::default);
-        Self { config, sequencing, network: alone, shutdown: CancellationToken::new() }
+        Self { config, sequencing, network: alone, consensus: None, shutdown: CancellationToken::new() }
     }
 
     /// Keeps blocks and state in this directory, which one node at a time can use.
@@ -96,6 +101,18 @@ impl Node {
         self
     }
 
+    /// Serves metrics and health as configured, or not at all.
+    pub fn metrics(mut self, options: Option<MetricsOptions>) -> Self {
+        self.config.metrics = options;
+        self
+    }
+
+    /// Lets metrics show how far the sequencer is with the next block.
+    pub fn consensus(mut self, consensus: ConsensusView) -> Self {
+        self.consensus = Some(consensus);
+        self
+    }
+
     /// Shuts down when `token` is cancelled. The node cancels it, too, when it ends for another reason.
     pub fn shutdown_on(mut self, token: CancellationToken) -> Self {
         self.shutdown = token;
@@ -107,8 +124,8 @@ impl Node {
     /// # Errors
     /// See [`NodeError`].
     pub async fn start(self) -> Result<NodeHandle, NodeError> {
-        let Self { config, sequencing, network, shutdown } = self;
-        let NodeConfig { chain: spec, store, rpc, mempool, audit } = config;
+        let Self { config, sequencing, network, consensus, shutdown } = self;
+        let NodeConfig { chain: spec, store, rpc, mempool, audit, metrics } = config;
         let identity = Identity {
             chain_name: spec.name.clone(),
             chain_kind: spec.kind,
@@ -123,15 +140,22 @@ impl Node {
                     chain: Arc::clone(&chain),
                     mempool: Arc::clone(&mempool),
                     identity,
-                    network,
+                    network: Arc::clone(&network),
                     development: development.clone(),
                 };
                 Some(RpcServer::start(services, config).await?)
             }
             None => None,
         };
-        let application = Application::new(chain, mempool);
-        Ok(NodeHandle::run(application, sequencer, server, development, shutdown))
+        let rpc = server.as_ref().map(|server| Arc::clone(server.statistics()));
+        let measured = Measured { chain, mempool, rpc, network, consensus };
+        let metrics = match metrics {
+            Some(options) => Some(MeteredNode::start(&measured, options, shutdown.clone()).await?),
+            None => None,
+        };
+        let application = Application::new(measured.chain, measured.mempool);
+        let servers = Servers { rpc: server, metrics };
+        Ok(NodeHandle::run(application, sequencer, servers, development, shutdown))
     }
 }
 

@@ -17,7 +17,7 @@ use std::{
         Arc,
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::{
@@ -44,6 +44,7 @@ use tokio_util::{
 
 use crate::{
     error::{busy, RpcResult},
+    statistics::RpcStatistics,
     RpcConfig,
 };
 
@@ -237,11 +238,17 @@ pub(crate) struct Metered {
     service: RpcService,
     flow: Arc<Flow>,
     context: Arc<crate::Context>,
+    statistics: Arc<RpcStatistics>,
 }
 
 impl Metered {
-    pub fn new(service: RpcService, flow: Arc<Flow>, context: Arc<crate::Context>) -> Self {
-        Self { service, flow, context }
+    pub fn new(
+        service: RpcService,
+        flow: Arc<Flow>,
+        context: Arc<crate::Context>,
+        statistics: Arc<RpcStatistics>,
+    ) -> Self {
+        Self { service, flow, context, statistics }
     }
 }
 
@@ -249,17 +256,19 @@ impl<'a> RpcServiceT<'a> for Metered {
     type Future = BoxFuture<'a, MethodResponse>;
 
     fn call(&self, mut request: Request<'a>) -> Self::Future {
-        let Self { service, flow, context } = self.clone();
+        let Self { service, flow, context, statistics } = self.clone();
         let request_bytes = request.params.as_ref().map_or(0, |parameters| parameters.get().len());
         let in_progress = flow.begin(request_bytes, context.workshop.token());
         request.extensions_mut().insert(Arc::clone(&flow));
         async move {
             let _in_progress = in_progress;
-            let id = request.id.clone().into_owned();
+            let (id, method) = (request.id.clone().into_owned(), request.method.clone());
+            let began = Instant::now();
             let response = match flow.room().await {
                 Ok(()) => flow.bounded(id, service.call(request).await),
                 Err(error) => MethodResponse::error(id, error),
             };
+            statistics.answered(&method, response.is_error(), began.elapsed());
             // A subscription's first answer is sent by the subscription itself.
             if !response.is_subscription() {
                 flow.owe(response.as_result().len());

@@ -20,6 +20,7 @@ mod methods;
 mod parameters;
 mod runtime_calls;
 mod server;
+mod statistics;
 mod subscriptions;
 mod work;
 
@@ -27,3 +28,4 @@ pub use config::{RpcConfig, DEFAULT_PORT};
 pub(crate) use context::Context;
 pub use context::{ChainKind, Identity, NetworkStatus, NetworkView, Services};
 pub use server::{RpcServer, RpcStartError};
+pub use statistics::{MethodCounts, RpcStatistics};

@@ -23,7 +23,9 @@ use tokio_util::{
 use crate::{
     connection::{Flow, Guarded, Metered, Traffic},
     gate::{Gate, Gated},
-    methods, subscriptions, Context, RpcConfig, Services,
+    methods,
+    statistics::{Connected, RpcStatistics},
+    subscriptions, Context, RpcConfig, Services,
 };
 
 /// Characters of a subscription's id.
@@ -63,6 +65,7 @@ pub enum RpcStartError {
 pub struct RpcServer {
     address: SocketAddr,
     context: Arc<Context>,
+    statistics: Arc<RpcStatistics>,
     stopping: DropGuard,
     cut: CancellationToken,
 }
@@ -79,14 +82,21 @@ impl RpcServer {
             .map_err(|source| RpcStartError::Unusable { address: config.address, source })?;
         let context = Arc::new(Context::new(services, config));
         let methods = all_methods(&context).map_err(|error| RpcStartError::Methods(error.to_string()))?;
+        let statistics = RpcStatistics::new(methods.method_names());
         let (stopping, cut) = (CancellationToken::new(), CancellationToken::new());
-        tokio::spawn(accept(listener, Arc::clone(&context), methods, stopping.clone(), cut.clone()));
-        Ok(Self { address, context, stopping: stopping.drop_guard(), cut })
+        let serve = connection_server(&context, methods, &statistics, cut.clone());
+        tokio::spawn(accept(listener, Arc::clone(&context), serve, stopping.clone()));
+        Ok(Self { address, context, statistics, stopping: stopping.drop_guard(), cut })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it has done so far.
+    pub fn statistics(&self) -> &Arc<RpcStatistics> {
+        &self.statistics
     }
 
     /// Closes all connections and waits until nothing of the server uses the chain any more.
@@ -117,26 +127,24 @@ fn all_methods(context: &Arc<Context>) -> Result<Methods, RegisterMethodError> {
 }
 
 /// What a connection takes up until it is over.
-type Place = (OwnedSemaphorePermit, TaskTrackerToken);
+type Place = (OwnedSemaphorePermit, TaskTrackerToken, Connected);
 
 /// Takes in connections until the server stops.
 async fn accept(
     listener: TcpListener,
     context: Arc<Context>,
-    methods: Methods,
+    serve: impl Fn(TcpStream, &StopHandle),
     stopping: CancellationToken,
-    cut: CancellationToken,
 ) {
     let _going_on = context.workshop.token();
     let (stop_handle, server_handle) = stop_channel();
-    let serve = connection_server(context, methods, stop_handle, cut);
     loop {
         let accepted = tokio::select! {
             () = stopping.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) => serve(socket),
+            Ok((socket, _)) => serve(socket, &stop_handle),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 sleep(ACCEPT_PAUSE).await;
@@ -149,11 +157,12 @@ async fn accept(
 
 /// Gives a function that serves one connection, in a task of its own.
 fn connection_server(
-    context: Arc<Context>,
+    context: &Arc<Context>,
     methods: Methods,
-    stop_handle: StopHandle,
+    statistics: &Arc<RpcStatistics>,
     cut: CancellationToken,
-) -> impl Fn(TcpStream) {
+) -> impl Fn(TcpStream, &StopHandle) {
+    let (context, statistics) = (Arc::clone(context), Arc::clone(statistics));
     let config = context.config.clone();
     let service_builder = Server::builder()
         .max_request_body_size(config.max_request_bytes)
@@ -170,20 +179,21 @@ fn connection_server(
     let places = Arc::new(Semaphore::new(places));
     let traffic = Arc::new(Traffic::default());
     let gate = Arc::new(Gate::new(&config));
-    move |socket| {
+    move |socket, stop_handle| {
         // Beyond the reserve for refusals, the socket is closed without a word.
-        let Ok(permit) = Arc::clone(&places).try_acquire_owned() else { return };
+        let Ok(permit) = Arc::clone(&places).try_acquire_owned() else { return statistics.refuse() };
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "a connection sends small packets late");
         }
-        let place: Place = (permit, context.workshop.token());
+        let place: Place = (permit, context.workshop.token(), statistics.connected());
         let flow = Flow::new(Arc::clone(&traffic), &config);
         // Later than subscriptions are closed, so that a client that reads again learns why they were.
         let max_stalled_time = 2 * config.max_unread_time;
         let stream = Guarded::new(socket, Arc::clone(&flow), max_stalled_time, cut.clone(), place);
-        let serving = Arc::clone(&context);
-        let metered =
-            move |service: RpcService| Metered::new(service, Arc::clone(&flow), Arc::clone(&serving));
+        let (serving, counting) = (Arc::clone(&context), Arc::clone(&statistics));
+        let metered = move |service: RpcService| {
+            Metered::new(service, Arc::clone(&flow), Arc::clone(&serving), Arc::clone(&counting))
+        };
         let service = service_builder
             .clone()
             .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(metered))

@@ -15,6 +15,9 @@ use frame_metadata::{
 use myelin_runtime::Runtime;
 use scale_info::{form::PortableForm, Field, PortableRegistry, TypeDef};
 
+/// `spec_version`, and the first bytes of the Blake2b-256 digest of metadata version 15.
+const METADATA: (u32, &str) = (2, "c391c65d265d5a99");
+
 /// Runtime APIs: methods with the names and types of their parameters, and what they answer.
 const RUNTIME_APIS: &[(&str, &[(&str, &str)])] = &[
     ("Metadata", &[("metadata_at_version(version: u32)", "Option<OpaqueMetadata>")]),
@@ -319,8 +322,22 @@ const CONSTANTS: &[(&str, &str)] = &[
     ("SubtensorModule", "InitialStartCallDelay"),
 ];
 
-fn metadata() -> RuntimeMetadataV15 {
+fn opaque_metadata() -> Vec<u8> {
     let opaque = new_chain().execute_with(|| Runtime::metadata_at_version(15)).expect("version 15 exists");
+    opaque.to_vec()
+}
+
+/// Clients keep metadata by genesis and `spec_version` and never look again, so a change without a new version would have
+/// them decode by what they once saw. Who changes the metadata raises `spec_version` and notes both here.
+#[test]
+fn metadata_changes_only_with_the_version() {
+    let digest = sp_crypto_hashing::blake2_256(&opaque_metadata());
+    let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((myelin_runtime::VERSION.spec_version, digest.as_str()), METADATA);
+}
+
+fn metadata() -> RuntimeMetadataV15 {
+    let opaque = opaque_metadata();
     let prefixed = RuntimeMetadataPrefixed::decode(&mut opaque.as_slice()).expect("metadata decodes");
     match prefixed.1 {
         RuntimeMetadata::V15(metadata) => metadata,

@@ -4,11 +4,12 @@ use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         Arc,
     },
+    time::{Duration, Instant},
 };
 
 use codec::Encode;
@@ -39,6 +40,20 @@ pub(crate) struct Shared {
     pub(crate) history: History,
     pins: Mutex<BTreeMap<Number, usize>>,
     failed: AtomicBool,
+    path: Option<PathBuf>,
+    commits: AtomicU64,
+    commit_nanoseconds: AtomicU64,
+}
+
+/// What a store has done since it was opened, and what it takes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreStatistics {
+    /// Write transactions that reached the disk.
+    pub commits: u64,
+    /// How long they took together, from the begin of a transaction on.
+    pub commit_time: Duration,
+    /// Bytes of the file; nothing in memory.
+    pub file_bytes: Option<u64>,
 }
 
 impl Store {
@@ -53,6 +68,9 @@ impl Store {
             history: config.history,
             pins: Mutex::default(),
             failed: AtomicBool::new(false),
+            path: file_path(config),
+            commits: AtomicU64::new(0),
+            commit_nanoseconds: AtomicU64::new(0),
         };
         let store = Self { shared: Arc::new(shared) };
         store.write(prepare_tables)?;
@@ -79,6 +97,17 @@ impl Store {
         self.shared.history
     }
 
+    /// What was done since it was opened, and what it takes up.
+    pub fn statistics(&self) -> StoreStatistics {
+        let shared = &self.shared;
+        let metadata = shared.path.as_ref().and_then(|path| std::fs::metadata(path).ok());
+        StoreStatistics {
+            commits: shared.commits.load(Ordering::Relaxed),
+            commit_time: Duration::from_nanos(shared.commit_nanoseconds.load(Ordering::Relaxed)),
+            file_bytes: metadata.map(|metadata| metadata.len()),
+        }
+    }
+
     pub(crate) fn lowest_pin(&self) -> Option<Number> {
         self.shared.pins.lock().keys().next().copied()
     }
@@ -91,8 +120,10 @@ impl Store {
         }
         let result = contain_panics(|| {
             let mut transaction = self.shared.database.begin_write()?;
+            let began = Instant::now();
             let value = change(&mut transaction)?;
             transaction.commit()?;
+            self.shared.count_commit(began.elapsed());
             Ok(value)
         })
         .unwrap_or_else(|panic| Err(StoreError::corrupt(panic)));
@@ -125,6 +156,21 @@ impl Drop for Pin {
                 pins.remove(&self.number);
             }
         }
+    }
+}
+
+fn file_path(config: &Config) -> Option<PathBuf> {
+    match &config.location {
+        Location::Memory => None,
+        Location::Directory(directory) => Some(directory.join(FILE_NAME)),
+    }
+}
+
+impl Shared {
+    fn count_commit(&self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.commit_nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 }
 

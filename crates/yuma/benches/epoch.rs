@@ -1,4 +1,5 @@
-//! One epoch of a subnet in which every validator weighs every uid: the largest work for its size.
+//! One epoch of a subnet in which every validator weighs every uid: the largest work for its size. With the feature
+//! `parallel` the largest subnet also on two threads.
 
 use criterion::{criterion_group, criterion_main, Criterion};
 use myelin_fixed::I64F64;
@@ -96,5 +97,23 @@ fn epochs(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, epochs);
+#[cfg(feature = "parallel")]
+fn epochs_on_threads(criterion: &mut Criterion) {
+    let [.., (n, v)] = SIZES;
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        for (mode, version) in MODES {
+            let subnet = Subnet::new(n, v, version);
+            let name = format!("yuma::epoch/n={n},v={v},mode={mode},threads={threads}");
+            criterion.bench_function(&name, |bencher| {
+                pool.install(|| bencher.iter(|| epoch(black_box(&subnet.input()))));
+            });
+        }
+    }
+}
+
+#[cfg(not(feature = "parallel"))]
+fn epochs_on_threads(_: &mut Criterion) {}
+
+criterion_group!(benches, epochs, epochs_on_threads);
 criterion_main!(benches);

@@ -42,6 +42,17 @@ pub(crate) struct BondContext<'a> {
     pub new_permits: &'a [bool],
 }
 
+/// Removes every bond in `target` from stored rows: the reset that a subnet may have when a miner publishes new metadata.
+/// Happens between epochs, on every mechanism. Tells whether anything changed.
+pub fn reset(rows: &mut [SparseRow], target: u16) -> bool {
+    let entries = |rows: &[SparseRow]| rows.iter().map(Vec::len).sum::<usize>();
+    let before = entries(rows);
+    for row in rows.iter_mut() {
+        row.retain(|(column, _)| *column != target);
+    }
+    entries(rows) != before
+}
+
 /// Moves the stored bonds towards the weights and pays dividends.
 pub(crate) fn update(weights: &Weights<'_>, context: &BondContext<'_>) -> BondOutcome {
     let penalty = arithmetic::from_u16_proportion(context.input.parameters.bonds_penalty);

@@ -1,7 +1,7 @@
 //! One epoch, step by step.
 
 use crate::{
-    arithmetic::{self, Bits},
+    arithmetic::{self, Bits, ONE},
     bonds::{self, BondContext},
     consensus,
     emission::{self, Emission},
@@ -10,17 +10,28 @@ use crate::{
     stake::{total_stakes, Stakes},
     weights::Weights,
 };
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
 /// Runs one epoch of one mechanism. See the [crate] documentation for the algorithm.
 #[must_use]
 pub fn epoch(input: &EpochInput<'_>) -> EpochOutput {
-    epoch_with_trace(input).0
+    run(input, |_, _| Vec::new()).0
 }
 
 /// [`epoch`], with the intermediate values it went through.
 #[must_use]
 pub fn epoch_with_trace(input: &EpochInput<'_>) -> (EpochOutput, Trace) {
+    run(input, |weights, active_stake| {
+        let unreachable = vec![ONE; active_stake.len()];
+        consensus::trust_and_ranks(weights, &unreachable, active_stake).1
+    })
+}
+
+/// The epoch. `preranks` costs time and decides nothing.
+fn run(
+    input: &EpochInput<'_>,
+    preranks: impl FnOnce(&Weights<'_>, &[Bits]) -> Vec<Bits>,
+) -> (EpochOutput, Trace) {
     let stakes = Stakes::of(input);
     let weights = Weights::that_count(input, &stakes.permits);
     let parameters = &input.parameters;
@@ -46,6 +57,7 @@ pub fn epoch_with_trace(input: &EpochInput<'_>) -> (EpochOutput, Trace) {
     let emission =
         emission::distribute(input.emission, &incentive, &dividends, &stakes.stake, &stakes.active_stake);
     let trace = Trace {
+        preranks: preranks(&weights, &stakes.active_stake),
         stake: stakes.stake,
         active_stake: stakes.active_stake,
         consensus,

@@ -70,8 +70,8 @@
 //! * `beta` strictly between 0 and 1 drops zero weights and sorts rows, which only liquid alpha can tell.
 //! * `bonds_moving_average` above one million makes `alpha` negative; bonds that fall to zero or below are dropped.
 //!
-//! All of it equals the reference chain bit for bit, except that sums of more than 32768 full weights or bonds, which it
-//! would clamp or wrap, are right here.
+//! All of it equals the reference chain bit for bit, except that sums of more than 32768 full weights or bonds, and of
+//! more stake than can exist, which it would clamp or wrap, are right here.
 //!
 //! # Cost
 //!
@@ -98,6 +98,7 @@ extern crate std;
 
 mod arithmetic;
 pub mod bonds;
+pub mod commits;
 pub mod consensus;
 mod emission;
 mod epoch;

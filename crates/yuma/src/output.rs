@@ -45,6 +45,8 @@ pub struct Trace {
     pub consensus: Vec<Bits>,
     /// Sum of each validator's clipped weights, `T`.
     pub validator_trust: Vec<Bits>,
+    /// Rank of each target as it would be without clipping.
+    pub preranks: Vec<Bits>,
     /// Rank of each target before normalisation, `R`.
     pub ranks: Vec<Bits>,
     /// Normalised ranks, `I`.

@@ -18,6 +18,13 @@ pub fn total_stake(alpha: u64, tao: u64, tao_weight: u64) -> I64F64 {
         .saturating_add(I64F64::saturating_from_num(tao).saturating_mul(tao_weight))
 }
 
+/// Blocks without new weights after which a validator stops counting: `factor_milli` thousandths of a tempo, but at
+/// least one block.
+#[must_use]
+pub fn activity_cutoff_blocks(factor_milli: u32, tempo: u16) -> u64 {
+    (u64::from(factor_milli) * u64::from(tempo) / 1_000).max(1)
+}
+
 /// Stakes and permits of all uids in one epoch.
 pub(crate) struct Stakes {
     /// `S`: normalised, after the threshold.
@@ -61,8 +68,17 @@ fn normalised_stake(input: &EpochInput<'_>) -> Vec<Bits> {
         .enumerate()
         .map(|(uid, stake)| if counts(uid, stake) { stake } else { zero })
         .collect();
-    let sum = stakes.iter().fold(zero, |sum, stake| sum.saturating_add(*stake));
-    stakes.into_iter().map(|stake| share(stake, sum)).collect()
+    shares(&stakes).unwrap_or_else(|| {
+        // More than 2^63 rao, which is more than can exist. Any 2^16 values fit once they are 2^17 times smaller.
+        let scaled: Vec<I64F64> = stakes.iter().map(|stake| *stake >> 17_u32).collect();
+        shares(&scaled).unwrap_or_default()
+    })
+}
+
+/// Each value over the sum of all; `None` if there is no such sum.
+fn shares(stakes: &[I64F64]) -> Option<Vec<Bits>> {
+    let sum = stakes.iter().try_fold(I64F64::from_bits(0), |sum, stake| sum.checked_add(*stake))?;
+    Some(stakes.iter().map(|stake| share(*stake, sum)).collect())
 }
 
 fn share(stake: I64F64, sum: I64F64) -> Bits {

@@ -44,6 +44,16 @@ pub fn row_normalise(weights: &[u16]) -> Vec<Bits> {
     weights.iter().map(|weight| sum.divide(Bits::from(*weight))).collect()
 }
 
+/// Weights in 65535ths of their sum, floored; as they are if that is zero.
+#[must_use]
+pub fn normalise_to_u16(weights: &[u16]) -> Vec<u16> {
+    let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+    // At most the whole, so it fits.
+    let share =
+        |weight: u16| (u64::from(weight) * u64::from(u16::MAX)).checked_div(sum).map(|share| share as u16);
+    weights.iter().map(|weight| share(*weight).unwrap_or(*weight)).collect()
+}
+
 /// Whether no weight is more than `max_weight_limit` (in 65535ths) of the sum.
 #[must_use]
 pub fn check_max_limited(weights: &[u16], max_weight_limit: u16) -> bool {

@@ -24,7 +24,7 @@ fn recorded_epochs_are_reproduced_bit_for_bit() {
         let (output, trace) = epoch_with_trace(&input.borrow());
         let expected = expected_trace(&step["trace"]);
         assert_fields!(context, trace, expected,
-            stake active_stake consensus validator_trust ranks incentive dividends emission_sum);
+            stake active_stake consensus validator_trust preranks ranks incentive dividends emission_sum);
         let expected = EpochOutput { stake: input.whole_stakes(), ..expected_output(&step["output"]) };
         assert_fields!(context, output, expected,
             stake stake_weight active consensus incentive validator_trust dividends
@@ -78,6 +78,7 @@ fn expected_trace(value: &Value) -> Trace {
         active_stake: numbers(&value["active_stake"]),
         consensus: numbers(&value["consensus"]),
         validator_trust: numbers(&value["validator_trust"]),
+        preranks: numbers(&value["preranks"]),
         ranks: numbers(&value["ranks"]),
         incentive: numbers(&value["incentive"]),
         dividends: numbers(&value["dividends"]),

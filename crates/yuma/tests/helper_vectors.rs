@@ -5,8 +5,8 @@ mod vectors;
 use myelin_yuma::{
     bonds::RateCurve,
     consensus::weighted_median,
-    stake::top_nonzero,
-    weights::{check_max_limited, max_upscale, max_upscale_bits, row_normalise},
+    stake::{activity_cutoff_blocks, top_nonzero},
+    weights::{check_max_limited, max_upscale, max_upscale_bits, normalise_to_u16, row_normalise},
     LiquidAlpha,
 };
 use vectors::{cases, helper, number, numbers};
@@ -17,6 +17,7 @@ fn integer_weight_rows_match() {
         let weights: Vec<u16> = numbers(&case["weights"]);
         assert_eq!(max_upscale(&weights), numbers::<u16>(&case["max_upscale"]), "{case}");
         assert_eq!(row_normalise(&weights), numbers::<i64>(&case["row_normalise_bits"]), "{case}");
+        assert_eq!(normalise_to_u16(&weights), numbers::<u16>(&case["normalize_weights_u16"]), "{case}");
         let limited = check_max_limited(&weights, number(&case["max_limit"]));
         assert_eq!(limited, number::<bool>(&case["check_vec_max_limited"]), "{case}");
     }
@@ -132,4 +133,12 @@ fn extreme_majorities_take_the_highest_and_the_lowest_score() {
     assert_eq!(weighted_median(&stakes, &scores, 0), 9);
     assert_eq!(weighted_median(&stakes, &scores, u16::MAX), 1);
     assert_eq!(weighted_median(&stakes, &[7, 0, 9], u16::MAX), 0);
+}
+
+#[test]
+fn the_activity_cutoff_is_a_part_of_the_tempo() {
+    for (factor_milli, tempo, blocks) in [(13_889, 360, 5_000), (13_889, 1, 13), (0, 360, 1), (1, 999, 1)] {
+        assert_eq!(activity_cutoff_blocks(factor_milli, tempo), blocks);
+    }
+    assert_eq!(activity_cutoff_blocks(u32::MAX, u16::MAX), 281_470_681_677);
 }

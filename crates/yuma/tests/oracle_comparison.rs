@@ -1,11 +1,14 @@
 //! The crate against the slow oracle, on random subnets with everything switched at random.
 
 mod oracle;
+mod support;
 
 use myelin_fixed::I64F64;
 use myelin_yuma::{epoch_with_trace, EpochInput, LiquidAlpha, Parameters, SparseRow, YumaVersion};
 use oracle::Outcome;
 use proptest::{collection::vec, option, prelude::*};
+use std::ops::RangeInclusive;
+use support::config;
 
 const BLOCK: u64 = 1_000;
 
@@ -105,7 +108,8 @@ fn versions() -> impl Strategy<Value = YumaVersion> {
 }
 
 fn parameters() -> impl Strategy<Value = Parameters> {
-    let average = prop_oneof![Just(900_000), Just(0), Just(1_000_000), 0..1_300_000u64];
+    let far_too_large = prop_oneof![Just(100_000_000_000_000_000), Just(u64::MAX), any::<u64>()];
+    let average = prop_oneof![Just(900_000), Just(0), Just(1_000_000), 0..1_300_000u64, far_too_large];
     (proportions(), proportions(), average, versions()).prop_map(
         |(kappa, bonds_penalty, bonds_moving_average, version)| Parameters {
             kappa,
@@ -116,8 +120,9 @@ fn parameters() -> impl Strategy<Value = Parameters> {
     )
 }
 
-fn subnets() -> impl Strategy<Value = Subnet> {
-    (1..=6usize).prop_flat_map(|n| {
+/// Subnets of a number of uids, of whom about `permitted` may validate.
+fn subnets(uids: RangeInclusive<usize>, permitted: f64) -> impl Strategy<Value = Subnet> {
+    uids.prop_flat_map(move |n| {
         let clock =
             (0..20u16, prop_oneof![1 => 0..15u64, 3 => Just(5_000)], prop_oneof![Just(0), BLOCK - 15..BLOCK]);
         let length = prop_oneof![9 => Just(n), 1 => Just(n - 1)];
@@ -125,7 +130,7 @@ fn subnets() -> impl Strategy<Value = Subnet> {
         let roles = (
             prop_oneof![2 => Just(0), 1 => 0..2_000_000u64],
             option::of(0..=n as u16),
-            vec(prop::bool::weighted(0.9), n),
+            vec(prop::bool::weighted(permitted), n),
             prop_oneof![2 => Just(n as u16), 1 => 0..=n as u16 + 1],
             option::weighted(0.3, vec(option::of(blocks(BLOCK - 2)), n)),
         );
@@ -175,11 +180,50 @@ fn outcome(input: &EpochInput<'_>) -> Outcome {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(config(2_000))]
     #[test]
-    fn random_subnets_come_out_as_the_oracle_says(subnet in subnets()) {
+    fn random_subnets_come_out_as_the_oracle_says(subnet in subnets(1..=6, 0.9)) {
         let input = subnet.input();
         prop_assert_eq!(outcome(&input), oracle::epoch(&input));
+    }
+}
+
+// Large enough for several tiles of columns, and for several rounds of the search for the median.
+proptest! {
+    #![proptest_config(config(200))]
+    #[test]
+    fn larger_subnets_come_out_as_the_oracle_says(subnet in subnets(33..=80, 0.2)) {
+        let input = subnet.input();
+        prop_assert_eq!(outcome(&input), oracle::epoch(&input));
+    }
+}
+
+#[test]
+fn bonds_saturate_where_a_row_repeats_a_column() {
+    for average in [100_000_000_000_000_000, u64::MAX] {
+        for version in [YumaVersion::Yuma2, YumaVersion::Yuma3 { liquid_alpha: None }] {
+            let subnet = Subnet {
+                uid_count: 3,
+                tempo: 10,
+                activity_cutoff: 5_000,
+                last_step_block: 0,
+                last_update: vec![BLOCK - 1; 3],
+                registrations: vec![10; 3],
+                stake: [3, 2, 0].map(I64F64::from_num).to_vec(),
+                stake_threshold: 0,
+                owner: None,
+                permits: vec![true; 3],
+                max_allowed_validators: 3,
+                commit_blocks: None,
+                weights: vec![vec![(2, 9)], vec![(2, 9)], vec![]],
+                bonds: vec![vec![(2, u16::MAX), (2, u16::MAX), (2, u16::MAX)], vec![(2, 1)], vec![]],
+                parameters: Parameters { bonds_moving_average: average, version, ..Parameters::default() },
+                emission: 1_000_000_000,
+            };
+            let found = outcome(&subnet.input());
+            assert_eq!(found, oracle::epoch(&subnet.input()), "{average} {version:?}");
+            assert_eq!(found.bonds[0], [(2, u16::MAX)], "the largest bond stays the largest");
+        }
     }
 }
 
@@ -189,7 +233,7 @@ fn the_oracle_is_not_trivial() {
     let mut runner = TestRunner::deterministic();
     let (mut paid, mut bonded, mut clipped) = (0, 0, 0);
     for _ in 0..500 {
-        let subnet = subnets().new_tree(&mut runner).expect("a subnet").current();
+        let subnet = subnets(1..=6, 0.9).new_tree(&mut runner).expect("a subnet").current();
         let outcome = oracle::epoch(&subnet.input());
         paid += usize::from(outcome.server.iter().any(|amount| *amount > 0));
         bonded += usize::from(outcome.bonds.iter().any(|row| !row.is_empty()));

@@ -1,11 +1,14 @@
 //! What must hold for every subnet, whatever its numbers.
 
+mod support;
+
 use myelin_fixed::I64F64;
 use myelin_yuma::{
     epoch, epoch_with_trace, weights::row_normalise, EpochInput, EpochOutput, LiquidAlpha, Parameters,
     SparseRow, YumaVersion, ONE,
 };
 use proptest::{collection::vec, option, prelude::*};
+use support::config;
 
 const BLOCK: u64 = 1_000;
 
@@ -29,7 +32,8 @@ impl Subnet {
     }
 
     fn with_input<R>(&self, f: impl FnOnce(&EpochInput<'_>) -> R) -> R {
-        let total_stake: Vec<I64F64> = self.stake.iter().map(|stake| I64F64::from_num(*stake)).collect();
+        let total_stake: Vec<I64F64> =
+            self.stake.iter().map(|stake| I64F64::saturating_from_num(*stake)).collect();
         f(&EpochInput {
             uid_count: self.stake.len() as u16,
             block: BLOCK,
@@ -161,7 +165,7 @@ fn sum(amounts: &[u64]) -> u128 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(config(500))]
 
     #[test]
     fn uids_are_only_names((subnet, names) in subnets_and_names()) {
@@ -181,6 +185,16 @@ proptest! {
         let paid = sum(&output.server_emission) + sum(&output.validator_emission);
         prop_assert!(paid <= u128::from(subnet.emission), "paid {paid} of {}", subnet.emission);
         prop_assert!(sum(&output.emission) <= u128::from(subnet.emission));
+    }
+
+    #[test]
+    fn not_even_more_stake_than_can_exist_pays_more(subnet in subnets(), shift in 10..24u32) {
+        let stake: Vec<u64> = subnet.stake.iter().map(|stake| stake.saturating_mul(1 << shift)).collect();
+        let huge = Subnet { stake, ..subnet };
+        let output = huge.epoch();
+        let paid = sum(&output.server_emission) + sum(&output.validator_emission);
+        prop_assert!(paid <= u128::from(huge.emission), "paid {paid} of {}", huge.emission);
+        prop_assert!(sum(&output.emission) <= u128::from(huge.emission));
     }
 
     #[test]
@@ -209,6 +223,10 @@ proptest! {
             prop_assert!(clipped <= weights.iter().sum::<i64>());
         }
         prop_assert!(trace.ranks.iter().sum::<i64>() <= ONE);
+        for ((rank, before), consensus) in trace.ranks.iter().zip(&trace.preranks).zip(&trace.consensus) {
+            prop_assert!(rank <= before, "clipping lowers ranks");
+            prop_assert!(rank <= consensus, "all stake together gives no miner more than consensus");
+        }
     }
 
     #[test]
@@ -231,6 +249,7 @@ struct Game {
     truth: Vec<u16>,
     noise: Vec<Vec<u16>>,
     lies: Vec<Vec<u16>>,
+    kappa: u16,
     version: YumaVersion,
 }
 
@@ -241,12 +260,19 @@ fn games() -> impl Strategy<Value = Game> {
         let noise = vec(vec(0..500u16, miners), honest);
         let lies = vec(vec(prop_oneof![Just(0), Just(u16::MAX), any::<u16>()], miners), dishonest);
         let version = parameters().prop_map(|parameters| parameters.version);
-        (stakes, truth, noise, lies, version).prop_map(|(stakes, truth, noise, lies, version)| {
-            let dishonest_total: u64 = stakes.1.iter().sum();
-            // A majority: one more than all the others hold, shared in proportion to the drawn stakes.
-            let honest_stake = stakes.0.iter().map(|stake| stake * (dishonest_total + 1)).collect();
-            Game { honest_stake, dishonest_stake: stakes.1, truth, noise, lies, version }
-        })
+        let kappa = prop_oneof![Just(32_767), 3_000..=62_000u16];
+        (stakes, truth, noise, lies, kappa, version).prop_map(
+            |(stakes, truth, noise, lies, kappa, version)| {
+                let dishonest_total: u64 = stakes.1.iter().sum();
+                // Enough to reach `kappa` alone and to keep the others from it: more than the larger of `kappa` and the
+                // rest, of everything. Shared in proportion to the drawn stakes.
+                let (needed, rest) = (kappa.max(u16::MAX - kappa), kappa.min(u16::MAX - kappa));
+                let factor =
+                    dishonest_total * u64::from(needed) / u64::from(rest) + dishonest_total / 100 + 1;
+                let honest_stake = stakes.0.iter().map(|stake| stake * factor).collect();
+                Game { honest_stake, dishonest_stake: stakes.1, truth, noise, lies, kappa, version }
+            },
+        )
     })
 }
 
@@ -275,14 +301,14 @@ impl Game {
             registrations: vec![0; n],
             weights,
             bonds: vec![Vec::new(); n],
-            parameters: Parameters { version: self.version, ..Parameters::default() },
+            parameters: Parameters { kappa: self.kappa, version: self.version, ..Parameters::default() },
             emission: 1_000_000_000,
         }
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(config(500))]
 
     #[test]
     fn an_honest_majority_is_never_out_voted(game in games()) {

@@ -37,6 +37,9 @@ pub struct DevArguments {
     /// Keeps the state of every block, not only of the last 256.
     #[arg(long)]
     archive: bool,
+    /// Adds up all money after every block, and ends the chain where it does not agree.
+    #[arg(long, hide = true)]
+    audit: bool,
 }
 
 /// When blocks are sealed.
@@ -142,6 +145,9 @@ pub async fn run(context: &Context, arguments: DevArguments) -> Result<()> {
         .rpc_address(SocketAddr::new(arguments.rpc_address, arguments.rpc_port));
     if arguments.archive {
         node = node.history(History::Archive);
+    }
+    if arguments.audit {
+        node = node.audited();
     }
     let node = node.start().await?;
     context.output.result(&Ready::new(&node, &chain, sealing))?;

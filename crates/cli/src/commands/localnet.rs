@@ -1,4 +1,4 @@
-//! `myelin localnet`: a whole network on this machine, a process for each validator.
+//! `myelin localnet`: a whole network on this machine, a process for each validator. One that ends, however, is started again.
 
 use std::{
     fmt,
@@ -71,16 +71,14 @@ struct Addresses {
     gossip: SocketAddr,
 }
 
-impl Addresses {
-    fn free() -> Result<Self> {
-        Ok(Self { consensus: free_address()?, gossip: free_address()? })
-    }
-}
+/// Ports for peers, below those that the system gives to outgoing connections: one of these could take a port while its
+/// validator is down.
+const PEER_PORTS: std::ops::Range<u16> = 30_333..32_768;
 
-/// An address on this machine that nobody listens on right now.
-fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on this machine")?;
-    Ok(listener.local_addr()?)
+/// Addresses on this machine that nobody listens on right now.
+fn free_addresses() -> impl Iterator<Item = SocketAddr> {
+    let addresses = PEER_PORTS.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    addresses.filter(|address| TcpListener::bind(address).is_ok())
 }
 
 pub async fn run(context: &Context, arguments: LocalnetArguments) -> Result<()> {
@@ -110,7 +108,7 @@ pub async fn run(context: &Context, arguments: LocalnetArguments) -> Result<()> 
     outcome
 }
 
-/// Starts all validators, says so, and waits until one of them ends by itself.
+/// Starts all validators, says so, and starts those again that end.
 async fn run_nodes(
     context: &Context,
     files: &NetworkFiles,
@@ -118,17 +116,25 @@ async fn run_nodes(
     rpc_port: u16,
     processes: &mut Processes,
 ) -> Result<()> {
-    let addresses = (0..files.validators()).map(|_| Addresses::free()).collect::<Result<Vec<_>>>()?;
+    let mut free = free_addresses();
+    let mut free = || free.next().context("no free port on this machine");
+    let addresses = (0..files.validators()).map(|_| Ok(Addresses { consensus: free()?, gossip: free()? }));
+    let addresses = addresses.collect::<Result<Vec<_>>>()?;
     let mut nodes: Vec<ReadyNode> = Vec::new();
     for index in 0..files.validators() {
         context.output.progress(format!("starting validator {index} of {}", files.validators()));
-        let arguments = node_arguments(files, &addresses, index, nth_port(rpc_port, index)?);
+        let port = match rpc_port {
+            0 => free()?.port(),
+            first => nth_port(first, index)?,
+        };
+        // A port that a validator can take again when it is started again.
+        let arguments = node_arguments(files, &addresses, index, port);
         nodes.push(processes.start_and_hear(&format!("node-{index}"), arguments).await?);
     }
     let genesis = nodes.first().map(|node| node.genesis.clone()).unwrap_or_default();
     let ready = Ready { chain: files.spec_path(), logs: logs.to_owned(), genesis, nodes };
     context.output.result(&ready)?;
-    processes.watch().await
+    processes.keep_running(|text| context.output.progress(text)).await
 }
 
 fn multiaddress(address: SocketAddr) -> String {
@@ -137,12 +143,7 @@ fn multiaddress(address: SocketAddr) -> String {
 }
 
 fn nth_port(first: u16, index: u16) -> Result<u16> {
-    match first {
-        0 => Ok(0),
-        _ => first
-            .checked_add(index)
-            .with_context(|| format!("port {first} is too high for so many validators")),
-    }
+    first.checked_add(index).with_context(|| format!("port {first} is too high for so many validators"))
 }
 
 fn node_arguments(files: &NetworkFiles, addresses: &[Addresses], index: u16, rpc_port: u16) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! `myelin node`: a node of a network.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -12,7 +12,8 @@ use clap::Args;
 use myelin_bft::{Bft, BftConfig, StatusView};
 use myelin_gossip::{Gossip, GossipConfig, GossipHandle, Multiaddr, NodeKey};
 use myelin_node::{
-    ChainSpec, Location, NetworkStatus, Node, NodeConfig, NodeHandle, NodeOptions, NodeSettings,
+    ChainSpec, ConsensusStatus, Location, MetricsOptions, NetworkStatus, Node, NodeConfig, NodeHandle,
+    NodeOptions, NodeSettings,
 };
 use serde::Serialize;
 use tokio::sync::watch;
@@ -46,6 +47,8 @@ struct Ready {
     genesis: String,
     p2p: Option<String>,
     gossip: Option<String>,
+    gossip_peers: usize,
+    metrics: Option<String>,
     validator: Option<String>,
 }
 
@@ -58,6 +61,12 @@ impl std::fmt::Display for Ready {
         writeln!(f, "  genesis    {}", self.genesis)?;
         writeln!(f, "  p2p        {}", or_nowhere(&self.p2p))?;
         writeln!(f, "  gossip     {}", or_nowhere(&self.gossip))?;
+        if self.gossip.is_none() && self.gossip_peers == 0 {
+            writeln!(f, "             and dials nobody: transactions that clients hand in here go nowhere; name --gossip-peers")?;
+        }
+        if let Some(metrics) = &self.metrics {
+            writeln!(f, "  metrics    {metrics}")?;
+        }
         write!(f, "  validator  {}", self.validator.as_deref().unwrap_or("no, it follows"))
     }
 }
@@ -101,6 +110,10 @@ impl Setup {
         let mut config = NodeConfig::new(self.chain.clone(), location);
         config.store.max_bytes = self.max_database_bytes;
         config.store.history = self.settings.history;
+        config.metrics = self.settings.metrics_address.map(|address| MetricsOptions {
+            others: vec![Arc::new(engine_metrics)],
+            ..MetricsOptions::at(address)
+        });
         config
     }
 
@@ -120,6 +133,8 @@ impl Setup {
             genesis: format!("{:?}", node.chain().genesis_hash()),
             p2p: self.settings.p2p_listen.as_ref().map(ToString::to_string),
             gossip: gossip.listen_addresses().first().map(ToString::to_string),
+            gossip_peers: self.settings.gossip_peers.len(),
+            metrics: node.metrics_address().map(|address| format!("http://{address}/metrics")),
             validator: self.validator(),
         }
     }
@@ -127,6 +142,10 @@ impl Setup {
 
 fn bft_config(settings: &NodeSettings, base_path: &Path) -> Result<BftConfig> {
     let listen = settings.p2p_listen.as_ref().map_or(Ok(ANY_PORT), socket_address)?;
+    // The engine shares its port with whoever else allows that, such as another node, so it has to be tried before.
+    TcpListener::bind(listen).with_context(|| {
+        format!("cannot listen for other nodes at {listen}; stop what uses the port, or choose another")
+    })?;
     let peers = settings.p2p_peers.iter().map(|peer| peer.to_string().parse()).collect::<Result<_, _>>()?;
     let config = BftConfig::new(base_path.join("consensus"), listen).with_peers(peers);
     if settings.validator {
@@ -148,9 +167,10 @@ fn socket_address(address: &Multiaddr) -> Result<SocketAddr> {
 pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
     let setup = Setup::new(arguments)?;
     let bft = Bft::new(setup.bft.clone());
-    let (status, view) = (bft.status(), bft.status());
+    let (status, network, consensus) = (bft.status(), bft.status(), bft.status());
     let node = Node::new(setup.node_config(), Box::new(bft))
-        .network(Arc::new(move || network_status(&view)))
+        .network(Arc::new(move || network_status(&network)))
+        .consensus(Arc::new(move || consensus_status(&consensus)))
         .rpc_address(setup.settings.rpc_address)
         .start()
         .await?;
@@ -181,6 +201,23 @@ fn network_status(view: &StatusView) -> NetworkStatus {
         is_syncing: status.is_syncing,
         should_have_peers: status.should_have_peers,
     }
+}
+
+fn consensus_status(view: &StatusView) -> ConsensusStatus {
+    let status = view.get();
+    ConsensusStatus {
+        height: status.height,
+        round: status.round,
+        validators: status.validators,
+        peers: status.peers,
+    }
+}
+
+/// What the engine measures by itself.
+fn engine_metrics() -> String {
+    let mut text = String::new();
+    myelin_bft::write_metrics(&mut text);
+    text
 }
 
 async fn start_gossip(setup: &Setup, node: &NodeHandle, status: StatusView) -> Result<GossipHandle> {

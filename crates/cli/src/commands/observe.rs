@@ -123,9 +123,12 @@ impl ConsensusObserver for Ear {
     }
 }
 
-/// What validators have said, by height: who, in which round, at which step, for which block.
+/// Who said something, in which round, at which step.
+type Place = (ConsensusKey, u32, Step);
+
+/// What validators have said, by height: for which block, or for none.
 #[derive(Default)]
-struct Said(BTreeMap<u32, BTreeMap<(ConsensusKey, u32, Step), Option<Hash>>>);
+struct Said(BTreeMap<u32, BTreeMap<Place, Option<Hash>>>);
 
 impl Said {
     /// Notes a message; an error if the same validator has said something else at that point.

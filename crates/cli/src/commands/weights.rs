@@ -69,10 +69,9 @@ impl FromStr for Weight {
 
 /// Weights on the scale of the chain: the largest is 65535.
 fn scaled(weights: &[Weight]) -> Vec<u16> {
-    let largest = weights.iter().map(|weight| weight.worth).fold(0.0, f64::max);
-    let scale =
-        |worth: f64| if largest > 0.0 { (worth / largest * f64::from(u16::MAX)).round() } else { 0.0 };
-    weights.iter().map(|weight| scale(weight.worth) as u16).collect()
+    let largest = weights.iter().map(|weight| weight.worth).fold(f64::MIN_POSITIVE, f64::max);
+    let bits = |weight: &Weight| (weight.worth / largest * myelin_yuma::ONE as f64) as myelin_yuma::Bits;
+    myelin_yuma::weights::max_upscale_bits(&weights.iter().map(bits).collect::<Vec<_>>())
 }
 
 pub async fn run(context: &Context, command: WeightsCommand) -> Result<()> {

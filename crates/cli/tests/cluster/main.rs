@@ -6,6 +6,7 @@
 // The seed of a random run belongs on the screen.
 #![allow(clippy::print_stderr)]
 
+mod demo;
 mod faults;
 mod follow;
 mod load;

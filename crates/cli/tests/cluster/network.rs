@@ -6,6 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -47,10 +48,17 @@ impl Ports {
     }
 }
 
-/// An address on this machine that nobody listens on right now.
+/// An address on this machine that nobody listens on, below those that the system gives to outgoing connections: one of
+/// these could take it before the node does, or while the node is down.
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address")
+    static NEXT: AtomicU16 = AtomicU16::new(21_000);
+    loop {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, NEXT.fetch_add(1, Ordering::Relaxed)));
+        assert!(address.port() < 29_000, "no free port");
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 fn multiaddress(address: SocketAddr) -> String {

@@ -64,8 +64,9 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// A node that adds up all money after every block.
     pub fn start(arguments: &[&str]) -> Self {
-        Self::started_by(myelin(), arguments)
+        Self::started_by(myelin(), &[&["--audit"], arguments].concat())
     }
 
     /// `program` starts a node when it gets a node's arguments.

@@ -14,7 +14,9 @@ use std::{
 
 use chain::Signer;
 use myelin_chain::{Chain, Hash, History, Mempool, MempoolLimits};
-use myelin_gossip::{Gossip, GossipConfig, GossipHandle, GossipLimits, Multiaddr, NodeKey, PeerId};
+use myelin_gossip::{
+    Gossip, GossipConfig, GossipCounts, GossipHandle, GossipLimits, Multiaddr, NodeKey, PeerId,
+};
 use sp_keyring::Sr25519Keyring as Keyring;
 use tokio_util::sync::CancellationToken;
 
@@ -103,6 +105,12 @@ impl TestNode {
     /// Waits until exactly these transactions are in the mempool.
     pub async fn holds(&self, hashes: &BTreeSet<Hash>) {
         eventually("the transactions arrive", || self.hashes() == *hashes).await;
+    }
+
+    /// Waits until this many of its peers' transactions were taken. A mempool shows one before it is counted.
+    pub async fn counted(&self, accepted: u64) -> GossipCounts {
+        eventually("the transactions are counted", || self.gossip.counts().accepted == accepted).await;
+        self.gossip.counts()
     }
 
     /// Submits transfers of an account with these nonces.

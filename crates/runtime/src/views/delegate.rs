@@ -3,7 +3,7 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use codec::Compact;
-use myelin_economy::constants::RAO_PER_TAO;
+use myelin_economy::delegation::{daily_rao, return_per_1000_tao_rao};
 use pallet_subtensor::{Alpha, NetUid, ROOT};
 
 use super::{value_of, Market};
@@ -66,7 +66,7 @@ record! {
         validator_permits: Vec<Compact<NetUid>> = delegate.permits();
         /// Part of the daily return that 1000 TAO staked on root with it would get, after its take.
         #[codec(compact)]
-        return_per_1000: u64 = return_per_1000(
+        return_per_1000: u64 = return_per_1000_tao_rao(
             delegate.daily_return,
             delegate.take,
             Market::hotkey_alpha(&delegate.hotkey, ROOT),
@@ -120,42 +120,8 @@ fn daily_return(hotkey: &AccountId, registrations: &[NetUid]) -> u64 {
     let blocks_per_day = MILLISECONDS_PER_DAY.checked_div(SlotDuration::get()).unwrap_or_default();
     let on_subnet = |netuid: &NetUid| {
         let uid = Market::uid_of(*netuid, hotkey)?;
-        let per_epoch = u128::from(value_of(&Market::neuron_emission(*netuid), uid));
-        let per_tempo_of_days = per_epoch.saturating_mul(u128::from(blocks_per_day));
-        per_tempo_of_days.checked_div(u128::from(Market::tempo(*netuid)))
+        let per_epoch = value_of(&Market::neuron_emission(*netuid), uid);
+        Some(daily_rao(per_epoch, Market::tempo(*netuid), blocks_per_day))
     };
-    let total = registrations.iter().filter_map(on_subnet).fold(0, u128::saturating_add);
-    u64::try_from(total).unwrap_or(u64::MAX)
-}
-
-/// Part of `daily_return` for 1000 TAO out of `root_stake`, after `take` of 65535; 0 without root stake.
-fn return_per_1000(daily_return: u64, take: u16, root_stake: u64) -> u64 {
-    let for_stakers = u128::from(daily_return) * u128::from(u16::MAX - take) / u128::from(u16::MAX);
-    let thousand_tao = u128::from(1000 * RAO_PER_TAO);
-    let part = for_stakers.saturating_mul(thousand_tao).checked_div(u128::from(root_stake));
-    u64::try_from(part.unwrap_or_default()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TAO: u64 = RAO_PER_TAO;
-
-    #[test]
-    fn a_thousand_tao_get_their_part_of_what_the_take_leaves() {
-        assert_eq!(return_per_1000(80 * TAO, 0, 4_000 * TAO), 20 * TAO);
-        assert_eq!(return_per_1000(80 * TAO, u16::MAX, 4_000 * TAO), 0);
-        assert_eq!(return_per_1000(65_535, 13_107, 1_000 * TAO), 52_428);
-    }
-
-    #[test]
-    fn without_root_stake_there_is_no_return_on_it() {
-        assert_eq!(return_per_1000(80 * TAO, 0, 0), 0);
-    }
-
-    #[test]
-    fn a_rao_of_root_stake_cannot_overflow_the_return() {
-        assert_eq!(return_per_1000(u64::MAX, 0, 1), u64::MAX);
-    }
+    registrations.iter().filter_map(on_subnet).fold(0, u64::saturating_add)
 }

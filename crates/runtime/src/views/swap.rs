@@ -3,13 +3,9 @@
 use alloc::vec::Vec;
 
 use codec::{Decode, Encode};
-use myelin_economy::pool::Side;
-use pallet_subtensor::{
-    pools::{Fee, Trade},
-    Alpha, NetUid, Tao,
-};
+use myelin_economy::{pool::Side, quote::Quote};
+use pallet_subtensor::{pools::Fee, Alpha, NetUid, Tao};
 use scale_info::TypeInfo;
-use substrate_fixed::types::U64F64;
 
 use super::{subnet::existing, Market};
 
@@ -54,37 +50,26 @@ pub fn current_alpha_price_all() -> Vec<SubnetPrice> {
 
 /// What buying alpha for `tao` would do.
 pub fn sim_swap_tao_for_alpha(netuid: NetUid, tao: Tao) -> SimSwapResult {
-    simulate(netuid, Side::Buy, tao).map_or_else(SimSwapResult::default, |trade| SimSwapResult {
-        tao_amount: trade.paid_in,
-        alpha_amount: trade.paid_out,
-        tao_fee: trade.fee,
-        alpha_slippage: alpha_at_spot(netuid, tao).saturating_sub(trade.paid_out),
+    quote(netuid, Side::Buy, tao).map_or_else(SimSwapResult::default, |quote| SimSwapResult {
+        tao_amount: quote.trade.paid_in_rao,
+        alpha_amount: quote.trade.paid_out_rao,
+        tao_fee: quote.trade.fee_rao,
+        alpha_slippage: quote.slippage_rao,
         ..Default::default()
     })
 }
 
 /// What selling `alpha` would do.
 pub fn sim_swap_alpha_for_tao(netuid: NetUid, alpha: Alpha) -> SimSwapResult {
-    simulate(netuid, Side::Sell, alpha).map_or_else(SimSwapResult::default, |trade| SimSwapResult {
-        tao_amount: trade.paid_out,
-        alpha_amount: trade.paid_in,
-        alpha_fee: trade.fee,
-        tao_slippage: tao_at_spot(netuid, alpha).saturating_sub(trade.paid_out),
+    quote(netuid, Side::Sell, alpha).map_or_else(SimSwapResult::default, |quote| SimSwapResult {
+        tao_amount: quote.trade.paid_out_rao,
+        alpha_amount: quote.trade.paid_in_rao,
+        alpha_fee: quote.trade.fee_rao,
+        tao_slippage: quote.slippage_rao,
         ..Default::default()
     })
 }
 
-fn simulate(netuid: NetUid, side: Side, amount: u64) -> Option<Trade> {
-    Market::simulate_market(existing(netuid)?, side, amount, Fee::Charged).ok()
-}
-
-/// What `tao` would buy at the price as it is.
-fn alpha_at_spot(netuid: NetUid, tao: Tao) -> Alpha {
-    let price = Market::spot_price(netuid);
-    U64F64::from_num(tao).checked_div(price).map_or(0, U64F64::saturating_to_num)
-}
-
-/// What `alpha` would bring at the price as it is.
-fn tao_at_spot(netuid: NetUid, alpha: Alpha) -> Tao {
-    U64F64::from_num(alpha).saturating_mul(Market::spot_price(netuid)).saturating_to_num()
+fn quote(netuid: NetUid, side: Side, amount: u64) -> Option<Quote> {
+    Market::market(existing(netuid)?, Fee::Charged).quote(side, amount).ok()
 }

@@ -56,8 +56,8 @@ impl Averager {
     #[inline]
     fn add(&mut self, (column, contribution): Entry) {
         if let Some(bond) = self.dense.get_mut(column) {
-            // At most one of the two contributions can be large, so this does not wrap.
-            *bond = bond.wrapping_add(contribution);
+            // Rates far outside 0 to 1 make contributions of any size, and a row may name a column repeatedly.
+            *bond = bond.saturating_add(contribution);
         }
     }
 

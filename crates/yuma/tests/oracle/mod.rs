@@ -59,8 +59,14 @@ fn truncate(value: &Number) -> Number {
     (value * &unit).trunc() / unit
 }
 
+/// Kept within the range of numbers with 32 fraction bits in 64.
+fn saturate(value: Number) -> Number {
+    let unit = BigInt::from(1) << 32u32;
+    value.clamp(ratio(i64::MIN, unit.clone()), ratio(i64::MAX, unit))
+}
+
 fn mul(a: &Number, b: &Number) -> Number {
-    floor_to(&(a * b), 32)
+    saturate(floor_to(&(a * b), 32))
 }
 
 fn div(a: &Number, b: &Number) -> Number {
@@ -98,7 +104,7 @@ fn normalised(values: &[Number]) -> Vec<Number> {
 fn column_sums(matrix: &Matrix, n: usize) -> Vec<Number> {
     let mut sums = vec![zero(); n];
     for (column, value) in matrix.iter().flatten() {
-        sums[*column] += value;
+        sums[*column] = saturate(&sums[*column] + value);
     }
     sums
 }
@@ -192,8 +198,9 @@ impl Oracle<'_> {
         let permits = self.new_permits(&stake);
 
         let weights = self.weights(&permitted);
+        let rows: Vec<BTreeMap<usize, Number>> = weights.iter().map(by_column).collect();
         let consensus: Vec<Number> =
-            (0..self.n).map(|column| self.median(&weights, &active_stake, column)).collect();
+            (0..self.n).map(|column| self.median(&rows, &active_stake, column)).collect();
         let clipped = clip(&weights, &consensus);
         let trust: Vec<Number> =
             clipped.iter().map(|row| row.iter().fold(zero(), |sum, (_, value)| sum + value)).collect();
@@ -302,19 +309,19 @@ impl Oracle<'_> {
     }
 
     /// The largest weight that validators with a majority of stake reach, found by trying all.
-    fn median(&self, weights: &Matrix, active_stake: &[Number], column: usize) -> Number {
+    fn median(&self, rows: &[BTreeMap<usize, Number>], active_stake: &[Number], column: usize) -> Number {
         let voters: Vec<usize> = (0..self.n).filter(|uid| active_stake[*uid] > zero()).collect();
         let stakes: Vec<Number> = voters.iter().map(|uid| active_stake[*uid].clone()).collect();
-        let stakes = normalised(&stakes);
-        let votes: Vec<Number> =
-            voters.iter().map(|uid| value_at(&by_column(&weights[*uid]), column)).collect();
-        let minority = total(&stakes) - proportion(self.input.parameters.kappa);
-        let at_or_below = |limit: &Number| {
-            let counted = votes.iter().zip(&stakes).filter(|(vote, _)| *vote <= limit);
-            counted.fold(zero(), |sum, (_, stake)| sum + stake)
+        let stakes: Vec<i64> = normalised(&stakes).iter().map(bits).collect();
+        let votes: Vec<i64> = voters.iter().map(|uid| bits(&value_at(&rows[*uid], column))).collect();
+        let minority = stakes.iter().sum::<i64>() - bits(&proportion(self.input.parameters.kappa));
+        let at_or_below = |limit: i64| -> i64 {
+            let counted = votes.iter().zip(&stakes).filter(|(vote, _)| **vote <= limit);
+            counted.map(|(_, stake)| stake).sum()
         };
-        let passing = votes.iter().filter(|vote| at_or_below(vote) > minority).min();
-        passing.or(votes.iter().max()).cloned().unwrap_or_else(zero)
+        let passing = votes.iter().filter(|vote| at_or_below(**vote) > minority).min();
+        let median = passing.or(votes.iter().max()).copied().unwrap_or_default();
+        ratio(median, BigInt::from(1) << 32u32)
     }
 
     fn bond_weights(&self, weights: &Matrix, clipped: &Matrix) -> Matrix {
@@ -353,14 +360,15 @@ impl Oracle<'_> {
 
     fn moving_average(&self, new: &Matrix, old: &Matrix) -> Matrix {
         let kept = ratio(self.input.parameters.bonds_moving_average, 1_000_000);
-        let rate = one() - floor_to(&floor_to(&kept, 64), 32);
-        let kept = one() - &rate;
+        let rate = saturate(one() - saturate(floor_to(&floor_to(&kept, 64), 32)));
+        let kept = saturate(one() - &rate);
         let average = |(new, old): (&Row, &Row)| {
             let mut row = BTreeMap::new();
             for (factor, (column, value)) in
                 new.iter().map(|entry| (&rate, entry)).chain(old.iter().map(|entry| (&kept, entry)))
             {
-                *row.entry(*column).or_insert_with(zero) += mul(factor, value);
+                let bond = row.entry(*column).or_insert_with(zero);
+                *bond = saturate(&*bond + mul(factor, value));
             }
             row.into_iter().filter(|(_, value)| *value > zero()).collect()
         };

@@ -6,7 +6,8 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use myelin_economy::{
     distribution::{
-        apportion, settle_incentives, split_dividends, Dividend, EpochPots, Family, Parent, Payout,
+        apportion, settle_incentives, split_dividends, unpaid_rao, Dividend, EpochPots, Family, Parent,
+        Payout,
     },
     stake::split_take,
 };
@@ -90,8 +91,8 @@ impl<T: Config> Pallet<T> {
             payouts.iter().map(|payout| Self::pay_alpha_dividend(netuid, payout)).collect::<Vec<_>>();
         let root_paid =
             payouts.iter().map(|payout| Self::pay_root_dividend(netuid, payout)).collect::<Vec<_>>();
-        Self::leave_unassigned(netuid, alpha_pot.saturating_sub(sum(&alpha_paid)));
-        Self::leave_unassigned(netuid, root_pot.saturating_sub(sum(&root_paid)));
+        Self::leave_unassigned(netuid, unpaid_rao(alpha_pot, alpha_paid));
+        Self::leave_unassigned(netuid, unpaid_rao(root_pot, root_paid));
     }
 
     /// Divides what validators have earned between them and their parents, and adds it up by hotkey.

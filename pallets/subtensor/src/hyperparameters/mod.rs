@@ -84,9 +84,8 @@ impl<T: Config> Pallet<T> {
 
     /// Blocks without weights after which a validator is inactive.
     pub fn activity_cutoff(netuid: NetUid) -> u64 {
-        let milli_blocks = u64::from(Self::activity_cutoff_factor_milli(netuid))
-            .saturating_mul(u64::from(Self::tempo(netuid)));
-        (milli_blocks / 1000).max(1)
+        let factor_milli = Self::activity_cutoff_factor_milli(netuid);
+        myelin_yuma::stake::activity_cutoff_blocks(factor_milli, Self::tempo(netuid))
     }
 
     /// Blocks before an epoch in which hyperparameters are frozen.

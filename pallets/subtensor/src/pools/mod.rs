@@ -15,9 +15,11 @@ use frame_support::{
         tokens::{Fortitude, Preservation},
     },
 };
+pub use myelin_economy::quote::no_limit_rao as no_limit;
 use myelin_economy::{
-    constants::{MAX_LIMIT_PRICE_RAO, MIN_LIMIT_PRICE_RAO},
-    pool::{swap_stable, Order, Pool, PoolError, Side, Swap},
+    block_emission::alpha_issuance_rao,
+    pool::{Pool, PoolError, Side},
+    quote::{self, Market},
     stake::StakePair,
     subnet_lifecycle,
 };
@@ -47,13 +49,13 @@ pub struct Trade {
     pub unfilled: u64,
 }
 
-impl From<Swap> for Trade {
-    fn from(swap: Swap) -> Self {
+impl From<quote::Trade> for Trade {
+    fn from(trade: quote::Trade) -> Self {
         Self {
-            paid_in: swap.paid_in_rao,
-            paid_out: swap.paid_out_rao,
-            fee: swap.fee_rao,
-            unfilled: swap.unfilled_rao,
+            paid_in: trade.paid_in_rao,
+            paid_out: trade.paid_out_rao,
+            fee: trade.fee_rao,
+            unfilled: trade.unfilled_rao,
         }
     }
 }
@@ -98,7 +100,7 @@ impl<T: Config> Pallet<T> {
 
     /// Alpha that exists.
     pub fn alpha_issuance(netuid: NetUid) -> Alpha {
-        Self::alpha_reserve(netuid).saturating_add(Self::alpha_out(netuid))
+        alpha_issuance_rao(Self::alpha_reserve(netuid), Self::alpha_out(netuid))
     }
 
     /// TAO traded so far.
@@ -123,17 +125,12 @@ impl<T: Config> Pallet<T> {
 
     /// TAO an alpha.
     pub fn spot_price(netuid: NetUid) -> U64F64 {
-        match Self::pool_mechanism(netuid) {
-            Mechanism::Dynamic => Self::pool(netuid).spot_price(),
-            Mechanism::Stable => U64F64::from_num(1),
-        }
+        Self::market(netuid, Fee::Waived).spot_price()
     }
 
     /// Rao an alpha.
     pub fn spot_price_rao(netuid: NetUid) -> Tao {
-        Self::spot_price(netuid)
-            .saturating_mul(U64F64::from_num(myelin_economy::constants::RAO_PER_TAO))
-            .saturating_to_num()
+        Self::market(netuid, Fee::Waived).spot_price_rao()
     }
 
     /// Median of the prices of all subnets.
@@ -152,6 +149,20 @@ impl<T: Config> Pallet<T> {
         pallet_swap::Pallet::<T>::pool(netuid, Self::alpha_reserve(netuid), Self::tao_reserve(netuid))
     }
 
+    /// What `netuid` trades on.
+    pub fn market(netuid: NetUid, fee: Fee) -> Market {
+        match Self::pool_mechanism(netuid) {
+            Mechanism::Stable => Market::Stable,
+            Mechanism::Dynamic => Market::Dynamic {
+                pool: Self::pool(netuid),
+                fee_rate_u16: match fee {
+                    Fee::Charged => pallet_swap::Pallet::<T>::fee_rate(netuid),
+                    Fee::Waived => 0,
+                },
+            },
+        }
+    }
+
     /// What an order would do.
     ///
     /// # Errors
@@ -163,17 +174,7 @@ impl<T: Config> Pallet<T> {
         limit_price_rao: Tao,
         fee: Fee,
     ) -> Result<Trade, PoolError> {
-        match Self::pool_mechanism(netuid) {
-            Mechanism::Stable => Self::simulate_stable(side, amount_rao, limit_price_rao),
-            Mechanism::Dynamic => {
-                let fee_rate_u16 = match fee {
-                    Fee::Charged => pallet_swap::Pallet::<T>::fee_rate(netuid),
-                    Fee::Waived => 0,
-                };
-                let order = Order { side, amount_rao, limit_price_rao, fee_rate_u16 };
-                Self::pool(netuid).swap(&order).map(Trade::from)
-            }
-        }
+        Self::market(netuid, fee).trade(side, amount_rao, limit_price_rao).map(Trade::from)
     }
 
     /// What an order without a limit would do.
@@ -187,11 +188,6 @@ impl<T: Config> Pallet<T> {
         fee: Fee,
     ) -> Result<Trade, PoolError> {
         Self::simulate_swap(netuid, side, amount_rao, no_limit(side), fee)
-    }
-
-    fn simulate_stable(side: Side, amount_rao: u64, limit_price_rao: Tao) -> Result<Trade, PoolError> {
-        let paid = swap_stable(side, amount_rao, limit_price_rao)?;
-        Ok(Trade { paid_in: paid, paid_out: paid, fee: 0, unfilled: 0 })
     }
 
     /// Trades, and moves the reserves. Who brings and who takes the money is the caller's business.
@@ -349,14 +345,6 @@ impl<T: Config> Pallet<T> {
                 Self::now(),
             );
         });
-    }
-}
-
-/// The limit that no order of this side reaches.
-pub const fn no_limit(side: Side) -> Tao {
-    match side {
-        Side::Buy => MAX_LIMIT_PRICE_RAO,
-        Side::Sell => MIN_LIMIT_PRICE_RAO,
     }
 }
 

@@ -15,7 +15,10 @@ use frame_support::{
 use myelin_economy::{
     constants::NEW_SUBNET_BURN_RAO,
     pool::Side,
-    registration::{immune_owner_uids, neuron_to_prune, BurnPolicy, PruneCandidate, PrunePolicy},
+    registration::{
+        immune_owner_uids, neuron_to_prune, root_interval_cap, root_seat_to_take, BurnPolicy, PruneCandidate,
+        PrunePolicy,
+    },
 };
 
 use crate::{pools::Fee, *};
@@ -103,7 +106,7 @@ impl<T: Config> Pallet<T> {
             Error::<T>::TooManyRegistrationsThisBlock
         );
         ensure!(
-            RegistrationsThisInterval::<T>::get(ROOT) < interval_target.saturating_mul(3),
+            RegistrationsThisInterval::<T>::get(ROOT) < root_interval_cap(interval_target),
             Error::<T>::TooManyRegistrationsThisInterval
         );
         ensure!(!Self::is_registered(ROOT, hotkey), Error::<T>::HotKeyAlreadyRegisteredInSubNet);
@@ -182,14 +185,11 @@ impl<T: Config> Pallet<T> {
         if Self::neuron_count(ROOT) < Self::max_allowed_uids(ROOT) {
             return Ok(None);
         }
-        let weakest = Self::hotkeys(ROOT)
-            .into_iter()
-            .enumerate()
-            .map(|(seat, member)| (Self::hotkey_alpha(&member, ROOT), seat))
-            .min()
-            .ok_or(Error::<T>::NoNeuronIdAvailable)?;
-        ensure!(Self::hotkey_alpha(hotkey, ROOT) > weakest.0, Error::<T>::StakeTooLowForRoot);
-        Uid::try_from(weakest.1).map(Some).map_err(|_| Error::<T>::NoNeuronIdAvailable)
+        let members = Self::hotkeys(ROOT);
+        ensure!(!members.is_empty(), Error::<T>::NoNeuronIdAvailable);
+        let stakes: Vec<Alpha> = members.iter().map(|member| Self::hotkey_alpha(member, ROOT)).collect();
+        let seat = root_seat_to_take(&stakes, Self::hotkey_alpha(hotkey, ROOT));
+        seat.map(Some).ok_or(Error::<T>::StakeTooLowForRoot)
     }
 
     fn burn_policy(netuid: NetUid) -> BurnPolicy {

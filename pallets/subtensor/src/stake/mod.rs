@@ -16,14 +16,14 @@ use frame_support::{
     },
 };
 use myelin_economy::{
-    constants::{MAX_INPUT_PER_RESERVE, MIN_STAKE_RAO},
-    pool::{fee_on_gross, Side},
+    constants::MIN_STAKE_RAO,
+    pool::Side,
     share_pool::{SharePool, SharePoolUpdate},
     stake::{inherited_stake, ParentLink, StakePair},
 };
 
 use crate::{
-    pools::{no_limit, Fee, Mechanism, Trade},
+    pools::{no_limit, Fee, Trade},
     *,
 };
 
@@ -155,8 +155,9 @@ impl<T: Config> Pallet<T> {
     ) -> Result<(), Error<T>> {
         ensure!(Self::subnet_exists(netuid), Error::<T>::SubnetNotExists);
         ensure!(Self::subtoken_enabled(netuid), Error::<T>::SubtokenDisabled);
-        ensure!(amount <= Self::largest_input(netuid, Side::Buy), Error::<T>::InsufficientLiquidity);
-        ensure!(amount >= Self::smallest_stake(netuid), Error::<T>::AmountTooLow);
+        let market = Self::market(netuid, Fee::Charged);
+        ensure!(amount <= market.largest_input_rao(Side::Buy), Error::<T>::InsufficientLiquidity);
+        ensure!(amount >= market.smallest_stake_rao(), Error::<T>::AmountTooLow);
         let spendable = T::Currency::reducible_balance(coldkey, Preservation::Expendable, Fortitude::Polite);
         ensure!(spendable >= amount, Error::<T>::NotEnoughBalanceToStake);
         ensure!(Self::hotkey_exists(hotkey), Error::<T>::HotKeyAccountNotExists);
@@ -170,7 +171,8 @@ impl<T: Config> Pallet<T> {
         amount: Alpha,
     ) -> Result<(), Error<T>> {
         ensure!(amount > 0, Error::<T>::AmountTooLow);
-        ensure!(amount <= Self::largest_input(netuid, Side::Sell), Error::<T>::InsufficientLiquidity);
+        let market = Self::market(netuid, Fee::Charged);
+        ensure!(amount <= market.largest_input_rao(Side::Sell), Error::<T>::InsufficientLiquidity);
         let held = Self::stake_of(hotkey, coldkey, netuid);
         ensure!(amount <= held, Error::<T>::NotEnoughStakeToWithdraw);
         let trade = Self::simulate_market(netuid, Side::Sell, amount, Fee::Charged)
@@ -180,35 +182,9 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// The least TAO that can be staked: the minimum, and the fee on it.
-    fn smallest_stake(netuid: NetUid) -> Tao {
-        match Self::pool_mechanism(netuid) {
-            Mechanism::Stable => MIN_STAKE_RAO,
-            Mechanism::Dynamic => {
-                let fee = fee_on_gross(MIN_STAKE_RAO, pallet_swap::Pallet::<T>::fee_rate(netuid));
-                MIN_STAKE_RAO.saturating_add(fee)
-            }
-        }
-    }
-
-    fn largest_input(netuid: NetUid, side: Side) -> u64 {
-        match (Self::pool_mechanism(netuid), side) {
-            (Mechanism::Stable, _) => u64::MAX,
-            (Mechanism::Dynamic, Side::Buy) => {
-                Self::tao_reserve(netuid).saturating_mul(MAX_INPUT_PER_RESERVE)
-            }
-            (Mechanism::Dynamic, Side::Sell) => {
-                Self::alpha_reserve(netuid).saturating_mul(MAX_INPUT_PER_RESERVE)
-            }
-        }
-    }
-
     /// The most that can be traded before the price passes `limit_price`, fee included.
     fn most_until_limit(netuid: NetUid, side: Side, limit_price: Tao) -> u64 {
-        let all = Self::largest_input(netuid, side);
-        Self::simulate_swap(netuid, side, all, limit_price, Fee::Charged)
-            .map(|trade| trade.paid_in.saturating_add(trade.fee))
-            .unwrap_or_default()
+        Self::market(netuid, Fee::Charged).most_until_limit_rao(side, limit_price)
     }
 
     fn buy_stake(

@@ -1,6 +1,6 @@
 //! `myelin demo`: the storage market at work, on a chain of its own.
 //!
-//! A node, two validators and five miners run as processes of this program. Two miners are honest, one of them slower; three
+//! A node (unless `--node` names one), two validators and five miners run as processes of this program. Two miners are honest, one of them slower; three
 //! are not. After a few epochs the honest ones must have earned more than every other, and all money must add up, or the demo has
 //! failed.
 
@@ -23,6 +23,7 @@ const EPOCHS: u32 = 12;
 /// No single step takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Starts a chain of its own; with --node, plays on a development chain or a local network that runs already.
 #[derive(Args)]
 pub struct DemoArguments {
     /// Leaves everything running until Ctrl-C.
@@ -69,8 +70,16 @@ async fn show(
 /// The market from its beginning to the report.
 async fn play(context: &Context, directory: &Path, processes: &mut Processes) -> Result<Report> {
     let say = |text: &str| context.output.progress(text);
-    say("starting a chain with a block every 250 ms");
-    let node = start_node(directory, processes).await?;
+    let node = match context.named_node() {
+        Some(url) => {
+            say(&format!("using the chain at {url}, where //Alice has to have TAO"));
+            url.to_owned()
+        }
+        None => {
+            say("starting a chain with a block every 250 ms");
+            start_node(directory, processes).await?
+        }
+    };
     let client = Client::connect(node.clone()).await?;
     let cast = Cast::new(directory)?;
     say("creating wallets, funding them, opening a subnet for storage");
@@ -96,7 +105,8 @@ struct Ready {
 /// Starts a development chain; returns where it answers.
 async fn start_node(directory: &Path, processes: &mut Processes) -> Result<String> {
     let base_path = directory.join("chain").display().to_string();
-    let arguments = ["dev", "--json", "--rpc-port", "0", "--base-path", &base_path].map(String::from);
+    let arguments =
+        ["dev", "--json", "--audit", "--rpc-port", "0", "--base-path", &base_path].map(String::from);
     let ready: Ready = processes.start_and_hear("node", arguments.to_vec()).await?;
     Ok(ready.rpc)
 }

@@ -1,6 +1,8 @@
-//! `myelin epoch`: recomputes an epoch from a file, so that anybody can check what a subnet has paid.
+//! `myelin epoch`: recomputes an epoch from a file or from a chain, so that anybody can check what a subnet has paid.
 
-mod document;
+mod chain;
+mod comparison;
+mod verify;
 
 use std::{
     fmt,
@@ -10,11 +12,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use myelin_epoch_document::{Document, Epoch, OutputDocument};
 use myelin_yuma::{epoch_with_trace, EpochOutput, Trace};
+use pallet_subtensor::NetUid;
 use serde::Serialize;
-use serde_json::{json, Value};
 
-use self::document::Epoch;
 use crate::context::Context;
 
 /// More than any subnet can come to.
@@ -23,70 +25,90 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 #[derive(Args)]
 pub struct EpochArguments {
     /// File with the inputs of one epoch, or with a case whose `steps` have an `input` each.
-    #[arg(long, value_name = "FILE")]
-    input: PathBuf,
-    /// File for the result, instead of standard output.
+    #[arg(long, value_name = "FILE", required_unless_present = "from_chain")]
+    input: Option<PathBuf>,
+    /// Takes the inputs of a subnet's last epoch from the node, and says whether what the chain has stored agrees; fails
+    /// if it does not.
+    #[arg(long, requires = "netuid", conflicts_with_all = ["input", "repeat", "trace"])]
+    from_chain: bool,
+    /// Number of the subnet.
+    #[arg(long, requires = "from_chain", conflicts_with = "input")]
+    netuid: Option<NetUid>,
+    /// Takes the last epoch in or before this block, instead of the last.
+    #[arg(long, value_name = "BLOCK", requires = "from_chain", conflicts_with = "input")]
+    at: Option<u32>,
+    /// File for the result, instead of standard output; with --from-chain, for inputs and result.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Threads to compute with; the result is the same for any number.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: u16,
     /// Computes this many times and says on standard error what the median took, in microseconds.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    repeat: u32,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: Option<u32>,
     /// Adds the intermediate values, as bits of 32.32 fixed-point numbers.
     #[arg(long)]
     trace: bool,
 }
 
-pub fn run(context: &Context, arguments: &EpochArguments) -> Result<()> {
-    let (epochs, is_case) = read(&arguments.input)?;
+pub async fn run(context: &Context, arguments: &EpochArguments) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads.into()).build()?;
-    let mut results = Vec::with_capacity(epochs.len());
-    let mut micros = Vec::new();
-    for epoch in &epochs {
-        let (result, median) = pool.install(|| timed(epoch, arguments.repeat));
-        results.push(shown(&result.0, arguments.trace.then_some(&result.1)));
-        micros.push(median);
+    let output = arguments.output.as_deref();
+    match (&arguments.input, arguments.netuid) {
+        (Some(input), _) => recompute(context, arguments, input, &pool),
+        (None, Some(netuid)) => verify::run(context, netuid, arguments.at, output, &pool).await,
+        (None, None) => anyhow::bail!("name inputs with --input, or a subnet with --from-chain --netuid"),
     }
-    if arguments.repeat > 1 {
-        context.output.progress(Medians(&micros));
-    }
-    let result = match is_case {
-        true => Value::Array(results),
-        false => results.pop().unwrap_or(Value::Null),
-    };
-    write(context, arguments.output.as_deref(), &result)
 }
 
-/// The result, and the median time it took in microseconds.
-fn timed(epoch: &Epoch, repeat: u32) -> ((EpochOutput, Trace), f64) {
+fn recompute(
+    context: &Context,
+    arguments: &EpochArguments,
+    input: &Path,
+    pool: &rayon::ThreadPool,
+) -> Result<()> {
+    let document = read(input)?;
+    if let Some(repeat) = arguments.repeat {
+        let medians = document.epochs().iter().map(|epoch| pool.install(|| median_micros(epoch, repeat)));
+        context.output.progress(Medians(medians.collect()));
+    }
+    let results = document.epochs().iter().map(|epoch| pool.install(|| epoch_with_trace(&epoch.input())));
+    let results: Vec<(EpochOutput, Trace)> = results.collect();
+    let outputs: Vec<OutputDocument<'_>> = results
+        .iter()
+        .map(|(output, trace)| OutputDocument::new(output, arguments.trace.then_some(trace)))
+        .collect();
+    let results = match document.is_case() {
+        true => Results::Steps(&outputs),
+        false => Results::Single(outputs.first()),
+    };
+    write(context, arguments.output.as_deref(), &results)
+}
+
+/// What computing an epoch takes, in microseconds.
+fn median_micros(epoch: &Epoch, repeat: u32) -> f64 {
     let input = epoch.input();
-    let mut result = None;
     let mut micros: Vec<f64> = (0..repeat)
         .map(|_| {
             let start = Instant::now();
-            let computed = epoch_with_trace(&input);
-            let elapsed = start.elapsed().as_secs_f64() * 1e6;
-            result = Some(computed);
-            elapsed
+            std::hint::black_box(myelin_yuma::epoch(std::hint::black_box(&input)));
+            start.elapsed().as_secs_f64() * 1e6
         })
         .collect();
     micros.sort_by(f64::total_cmp);
-    let median = micros.get(micros.len() / 2).copied().unwrap_or_default();
-    (result.unwrap_or_default(), median)
+    micros.get(micros.len() / 2).copied().unwrap_or_default()
 }
 
-struct Medians<'a>(&'a [f64]);
+struct Medians(Vec<f64>);
 
-impl fmt::Display for Medians<'_> {
+impl fmt::Display for Medians {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let medians: Vec<String> = self.0.iter().map(|micros| format!("{micros:.1}")).collect();
         write!(f, "median microseconds: {}", medians.join(" "))
     }
 }
 
-fn read(path: &Path) -> Result<(Vec<Epoch>, bool)> {
+fn read(path: &Path) -> Result<Document> {
     let shown = || format!("epoch inputs in {}", path.display());
     let length = std::fs::metadata(path).with_context(shown)?.len();
     anyhow::ensure!(
@@ -95,54 +117,27 @@ fn read(path: &Path) -> Result<(Vec<Epoch>, bool)> {
         shown()
     );
     let text = std::fs::read_to_string(path).with_context(shown)?;
-    document::parse(&text).with_context(shown)
+    Document::parse(&text).with_context(shown)
 }
 
-fn shown(output: &EpochOutput, trace: Option<&Trace>) -> Value {
-    let mut value = json!({
-        "stake_weight": output.stake_weight,
-        "active": output.active,
-        "consensus": output.consensus,
-        "incentive": output.incentive,
-        "validator_trust": output.validator_trust,
-        "dividends": output.dividends,
-        "server_emission": output.server_emission,
-        "validator_emission": output.validator_emission,
-        "emission": output.emission,
-        "validator_permits": output.validator_permits,
-        "bonds": output.bonds,
-    });
-    if let (Some(trace), Value::Object(fields)) = (trace, &mut value) {
-        let trace = json!({
-            "stake": trace.stake,
-            "active_stake": trace.active_stake,
-            "consensus": trace.consensus,
-            "validator_trust": trace.validator_trust,
-            "ranks": trace.ranks,
-            "incentive": trace.incentive,
-            "dividends": trace.dividends,
-            "emission_sum": trace.emission_sum,
-        });
-        fields.insert("trace".into(), trace);
-    }
-    value
-}
-
-/// Shown as the document it is, with or without `--json`.
+/// What the inputs come to, shown as the document it is, with or without `--json`.
 #[derive(Serialize)]
-#[serde(transparent)]
-struct Document<'a>(&'a Value);
+#[serde(untagged)]
+enum Results<'a> {
+    Single(Option<&'a OutputDocument<'a>>),
+    Steps(&'a [OutputDocument<'a>]),
+}
 
-impl fmt::Display for Document<'_> {
+impl fmt::Display for Results<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }
 
-fn write(context: &Context, path: Option<&Path>, result: &Value) -> Result<()> {
+fn write(context: &Context, path: Option<&Path>, results: &Results<'_>) -> Result<()> {
     match path {
-        None => context.output.result(&Document(result)),
-        Some(path) => std::fs::write(path, format!("{result}\n"))
+        None => context.output.result(results),
+        Some(path) => std::fs::write(path, format!("{results}\n"))
             .with_context(|| format!("cannot write {}", path.display())),
     }
 }

@@ -1,0 +1,84 @@
+//! What can be wrong with a document.
+
+use std::fmt;
+use thiserror::Error;
+
+/// Why a document is not the inputs of an epoch.
+#[derive(Debug, Error)]
+pub enum DocumentError {
+    /// The text is not JSON, or breaks off.
+    #[error("not a JSON document: {problem}")]
+    Json {
+        /// What the parser says.
+        problem: String,
+    },
+    /// A field is missing, unknown, of another type or out of range.
+    #[error("{place}{problem}")]
+    Field {
+        /// Where.
+        place: Place,
+        /// What was found, what was expected, and at which line.
+        problem: String,
+    },
+    /// A list does not have one entry for each uid.
+    #[error("{place}has {found} entries; expected {expected}")]
+    Length {
+        /// The list.
+        place: Place,
+        /// Its length.
+        found: usize,
+        /// The lengths it may have.
+        expected: String,
+    },
+    /// The owner is none of the uids.
+    #[error("{place}is {found}, but uids go from 0 to below {uid_count}; give the owner's uid, or null")]
+    Owner {
+        /// The field.
+        place: Place,
+        /// What it says.
+        found: u16,
+        /// Number of uids.
+        uid_count: u16,
+    },
+    /// A total stake does not follow from its parts.
+    #[error("{place}is {found}, but `alpha_stake`, `tao_stake` and `tao_weight` come to {expected}; correct one of them, or leave `total_stake_bits` out")]
+    TotalStake {
+        /// The entry.
+        place: Place,
+        /// Bits as given.
+        found: i128,
+        /// Bits as they follow.
+        expected: i128,
+    },
+    /// A case has no steps.
+    #[error("`steps` is empty; a case has at least one step")]
+    NoSteps,
+}
+
+/// A field of a document. Shown as the beginning of a sentence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The step of a case, from 0; none for what is outside the steps or in a document without.
+    pub step: Option<usize>,
+    /// The field, with indices, such as `weights[3][1][0]`; empty for the whole.
+    pub field: String,
+}
+
+impl Place {
+    /// A field at a step.
+    pub fn new(step: Option<usize>, field: impl Into<String>) -> Self {
+        Self { step, field: field.into() }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(step) = self.step {
+            write!(f, "step {step}: ")?;
+        }
+        if !self.field.is_empty() {
+            write!(f, "`{}` ", self.field)?;
+        }
+        Ok(())
+    }
+}
