@@ -182,6 +182,18 @@ pub enum RootClaimTypeEnum {
     },
 }
 
+/// Writes a value only if it changes. The block step touches every subnet, and a write costs the block a path of the state's
+/// trie, changed or not.
+pub(crate) fn put_if_changed<Item, Value>(netuid: NetUid, value: Value)
+where
+    Item: frame_support::storage::StorageMap<NetUid, Value, Query = Value>,
+    Value: codec::FullCodec + PartialEq,
+{
+    if Item::get(netuid) != value {
+        Item::insert(netuid, value);
+    }
+}
+
 /// What becomes of incentive that the subnet's owner would pay to themself.
 #[derive(
     Clone, Copy, Default, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,

@@ -116,7 +116,9 @@ impl<T: Config> Pallet<T> {
             netuid,
             Balancer { quote: Perquintill::from_parts(pool.quote_weight_parts) },
         );
-        PalSwapInitialized::<T>::insert(netuid, true);
+        if !PalSwapInitialized::<T>::get(netuid) {
+            PalSwapInitialized::<T>::insert(netuid, true);
+        }
     }
 }
 

@@ -110,7 +110,7 @@ impl<T: Config> Pallet<T> {
         }
         for netuid in &emitting {
             Self::update_moving_price(*netuid);
-            RootProp::<T>::insert(netuid, Self::root_proportion(*netuid));
+            put_if_changed::<RootProp<T>, _>(*netuid, Self::root_proportion(*netuid));
         }
         Weight::from_parts(BLOCK_STEP_PICOSECONDS, 0)
     }
@@ -182,14 +182,14 @@ impl<T: Config> Pallet<T> {
     ) {
         let (tao_in, alpha_in) = Self::inject(netuid, injection.tao_in_rao, injection.alpha_in_rao);
         let bought = Self::buy_with_excess(netuid, injection.excess_tao_rao, credit);
-        SubnetExcessTao::<T>::insert(netuid, bought);
-        SubnetAlphaInEmission::<T>::insert(netuid, alpha_in);
+        put_if_changed::<SubnetExcessTao<T>, _>(netuid, bought);
+        put_if_changed::<SubnetAlphaInEmission<T>, _>(netuid, alpha_in);
         Self::add_alpha_reserve(netuid, alpha_in);
         let paid = Self::pay_from_credit(netuid, tao_in, credit);
-        SubnetTaoInEmission::<T>::insert(netuid, paid);
+        put_if_changed::<SubnetTaoInEmission<T>, _>(netuid, paid);
         Self::add_tao_reserve(netuid, paid);
         Self::record_protocol_flow(netuid, bought.saturating_add(paid), 0);
-        SubnetAlphaOutEmission::<T>::insert(netuid, injection.alpha_out_rao);
+        put_if_changed::<SubnetAlphaOutEmission<T>, _>(netuid, injection.alpha_out_rao);
         Self::mint_alpha(netuid, injection.alpha_out_rao);
     }
 
@@ -253,5 +253,5 @@ fn add<Item>(netuid: NetUid, alpha: Alpha)
 where
     Item: frame_support::storage::StorageMap<NetUid, Alpha, Query = Alpha>,
 {
-    Item::mutate(netuid, |total| *total = total.saturating_add(alpha));
+    put_if_changed::<Item, _>(netuid, Item::get(netuid).saturating_add(alpha));
 }

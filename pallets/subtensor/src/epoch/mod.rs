@@ -98,10 +98,10 @@ impl<T: Config> Pallet<T> {
     }
 
     fn put_schedule(netuid: NetUid, schedule: &EpochSchedule) {
-        LastEpochBlock::<T>::insert(netuid, schedule.last_epoch_block);
-        PendingEpochAt::<T>::insert(netuid, schedule.pending_epoch_block);
-        BlocksSinceLastStep::<T>::insert(netuid, schedule.blocks_since_epoch);
-        SubnetEpochIndex::<T>::insert(netuid, schedule.epoch_index);
+        put_if_changed::<LastEpochBlock<T>, _>(netuid, schedule.last_epoch_block);
+        put_if_changed::<PendingEpochAt<T>, _>(netuid, schedule.pending_epoch_block);
+        put_if_changed::<BlocksSinceLastStep<T>, _>(netuid, schedule.blocks_since_epoch);
+        put_if_changed::<SubnetEpochIndex<T>, _>(netuid, schedule.epoch_index);
     }
 
     /// Moves every subnet's clock on by a block. Returns the subnets whose epoch runs in this block.

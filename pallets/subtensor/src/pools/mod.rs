@@ -299,16 +299,19 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn add_alpha_reserve(netuid: NetUid, alpha: Alpha) {
-        SubnetAlphaIn::<T>::mutate(netuid, |reserve| *reserve = reserve.saturating_add(alpha));
+        put_if_changed::<SubnetAlphaIn<T>, _>(netuid, Self::alpha_reserve(netuid).saturating_add(alpha));
     }
 
     pub(crate) fn add_tao_reserve(netuid: NetUid, tao: Tao) {
-        SubnetTAO::<T>::mutate(netuid, |reserve| *reserve = reserve.saturating_add(tao));
+        put_if_changed::<SubnetTAO<T>, _>(netuid, Self::tao_reserve(netuid).saturating_add(tao));
         TotalStake::<T>::mutate(|total| *total = total.saturating_add(tao));
     }
 
     pub(crate) fn add_protocol_alpha(netuid: NetUid, alpha: Alpha) {
-        SubnetProtocolAlpha::<T>::mutate(netuid, |held| *held = held.saturating_add(alpha));
+        put_if_changed::<SubnetProtocolAlpha<T>, _>(
+            netuid,
+            Self::protocol_alpha(netuid).saturating_add(alpha),
+        );
     }
 
     /// Mints alpha outside the pool.
@@ -326,7 +329,8 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn record_protocol_flow(netuid: NetUid, tao_in: Tao, tao_out: Tao) {
-        SubnetProtocolFlow::<T>::mutate(netuid, |flow| *flow = shifted(*flow, tao_in, tao_out));
+        let flow = SubnetProtocolFlow::<T>::get(netuid);
+        put_if_changed::<SubnetProtocolFlow<T>, _>(netuid, shifted(flow, tao_in, tao_out));
     }
 
     /// Lets the moving price follow the spot price.

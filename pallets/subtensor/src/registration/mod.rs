@@ -63,8 +63,9 @@ impl<T: Config> Pallet<T> {
     /// Lets prices decay and opens a new block for registrations.
     pub(crate) fn roll_registration(netuid: NetUid) {
         let now = Self::now();
-        Burn::<T>::mutate(netuid, |burn| *burn = Self::burn_policy(netuid).decayed_rao(*burn, now));
-        RegistrationsThisBlock::<T>::insert(netuid, 0);
+        let burn = Self::burn_policy(netuid).decayed_rao(Self::burn(netuid), now);
+        put_if_changed::<Burn<T>, _>(netuid, burn);
+        put_if_changed::<RegistrationsThisBlock<T>, _>(netuid, 0);
         if netuid == ROOT && Self::epoch_schedule(ROOT).is_due(now) {
             RegistrationsThisInterval::<T>::insert(ROOT, 0);
         }
