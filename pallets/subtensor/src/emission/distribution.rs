@@ -152,9 +152,9 @@ impl<T: Config> Pallet<T> {
         {
             Self::leave_unassigned(netuid, split.nominators_rao);
         }
-        AlphaDividendsPerSubnet::<T>::mutate(netuid, hotkey, |total| {
-            *total = total.saturating_add(split.nominators_rao);
-        });
+        if split.nominators_rao > 0 {
+            AlphaDividendsPerSubnet::<T>::insert(netuid, hotkey, split.nominators_rao);
+        }
         Self::record_alpha_at_epoch(hotkey, netuid);
         split.take_rao.saturating_add(split.nominators_rao)
     }
@@ -168,10 +168,8 @@ impl<T: Config> Pallet<T> {
             let left = Self::accrue_root_dividend(hotkey, netuid, split.nominators_rao)
                 .unwrap_or(split.nominators_rao);
             Self::leave_unassigned(netuid, left);
+            RootAlphaDividendsPerSubnet::<T>::insert(netuid, hotkey, split.nominators_rao);
         }
-        RootAlphaDividendsPerSubnet::<T>::mutate(netuid, hotkey, |total| {
-            *total = total.saturating_add(split.nominators_rao);
-        });
         split.take_rao.saturating_add(split.nominators_rao)
     }
 

@@ -97,13 +97,15 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn block_step() -> Weight {
-        for netuid in Self::all_netuids() {
-            Self::roll_registration(netuid);
+        let mut netuids = Self::all_netuids();
+        for netuid in &netuids {
+            Self::roll_registration(*netuid);
         }
-        let emitting = Self::emitting_netuids();
+        netuids.retain(|netuid| *netuid != ROOT);
+        let emitting = Self::emitting(&netuids);
         Self::emit_tao(&emitting);
         Self::accrue_alpha(&emitting);
-        for netuid in Self::tick_epochs() {
+        for netuid in Self::tick_epochs(&netuids) {
             let pots = Self::take_pending(netuid);
             Self::distribute_epoch(netuid, pots);
             Self::record_step(netuid);
@@ -115,15 +117,14 @@ impl<T: Config> Pallet<T> {
         Weight::from_parts(BLOCK_STEP_PICOSECONDS, 0)
     }
 
-    /// Subnets that have started, trade and take neurons, in storage order.
-    fn emitting_netuids() -> Vec<NetUid> {
-        let mut netuids = Self::market_netuids();
-        netuids.retain(|netuid| {
+    /// Those of `netuids` that have started, trade and take neurons, in the same order.
+    fn emitting(netuids: &[NetUid]) -> Vec<NetUid> {
+        let is_emitting = |netuid: &NetUid| {
             Self::first_emission_block(*netuid).is_some()
                 && Self::subtoken_enabled(*netuid)
                 && Self::registration_allowed(*netuid)
-        });
-        netuids
+        };
+        netuids.iter().copied().filter(is_emitting).collect()
     }
 
     fn root_proportion(netuid: NetUid) -> U96F32 {

@@ -104,11 +104,11 @@ impl<T: Config> Pallet<T> {
         put_if_changed::<SubnetEpochIndex<T>, _>(netuid, schedule.epoch_index);
     }
 
-    /// Moves every subnet's clock on by a block. Returns the subnets whose epoch runs in this block.
-    pub(crate) fn tick_epochs() -> Vec<NetUid> {
+    /// Moves the clocks of `netuids` on by a block. Returns the subnets whose epoch runs in this block.
+    pub(crate) fn tick_epochs(netuids: &[NetUid]) -> Vec<NetUid> {
         let now = Self::now();
         let mut running = Vec::new();
-        for netuid in Self::market_netuids() {
+        for &netuid in netuids {
             let schedule = Self::epoch_schedule(netuid).tick();
             let next = if !schedule.is_due(now) {
                 schedule
@@ -203,19 +203,16 @@ impl<T: Config> Pallet<T> {
     }
 
     fn bond_rows(index: StorageIndex, count: u16) -> Vec<Vec<(Uid, u16)>> {
-        let mut rows = alloc::vec![Vec::new(); usize::from(count)];
-        for (uid, row) in Bonds::<T>::iter_prefix(index) {
-            if let Some(slot) = rows.get_mut(usize::from(uid)) {
-                *slot = row;
-            }
-        }
-        rows
+        (0..count).map(|uid| Bonds::<T>::get(index, uid)).collect()
     }
 
     fn store_mechanism(index: StorageIndex, output: &EpochOutput) {
         Incentive::<T>::insert(index, &output.incentive);
         for (uid, row) in (0..).zip(&output.bonds) {
-            Bonds::<T>::insert::<_, Uid, _>(index, uid, row);
+            // Most neurons do not validate: their row stays empty, which need not be written again.
+            if Bonds::<T>::try_get::<_, Uid>(index, uid).as_ref() != Ok(row) {
+                Bonds::<T>::insert::<_, Uid, _>(index, uid, row);
+            }
         }
         Self::deposit_event(Event::IncentiveAlphaEmittedToMiners {
             netuid: index,

@@ -200,6 +200,7 @@ impl<T: Config> Pallet<T> {
         Self::pay_out_of_pool(netuid, coldkey, trade.unfilled)?;
         Self::pay_fee_to_author(netuid, trade.fee)?;
         Self::credit_stake(hotkey, coldkey, netuid, trade.paid_out)?;
+        Self::note_stake_change(hotkey, coldkey);
         Self::record_user_flow(netuid, trade.paid_in, 0);
         let spent = paid.saturating_sub(trade.unfilled);
         Self::deposit_event(Event::StakeAdded(
@@ -221,6 +222,7 @@ impl<T: Config> Pallet<T> {
         limit_price: Tao,
     ) -> DispatchResult {
         Self::debit_stake(hotkey, coldkey, netuid, amount)?;
+        Self::note_stake_change(hotkey, coldkey);
         let trade = Self::swap(netuid, Side::Sell, amount, limit_price, Fee::Charged)?;
         if trade.unfilled > 0 {
             Self::credit_stake(hotkey, coldkey, netuid, trade.unfilled)?;
@@ -316,6 +318,10 @@ impl<T: Config> Pallet<T> {
         } else {
             AlphaV2::<T>::insert((hotkey, coldkey, netuid), update.member_shares);
         }
+    }
+
+    /// Notes that the staker themself has changed a stake.
+    fn note_stake_change(hotkey: &T::AccountId, coldkey: &T::AccountId) {
         LastColdkeyHotkeyStakeBlock::<T>::insert(coldkey, hotkey, Self::now());
     }
 
@@ -384,10 +390,10 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn track_staking_hotkey(coldkey: &T::AccountId, hotkey: &T::AccountId) {
-        StakingHotkeys::<T>::mutate(coldkey, |hotkeys| {
-            if !hotkeys.contains(hotkey) {
-                hotkeys.push(hotkey.clone());
-            }
-        });
+        let mut hotkeys = StakingHotkeys::<T>::get(coldkey);
+        if !hotkeys.contains(hotkey) {
+            hotkeys.push(hotkey.clone());
+            StakingHotkeys::<T>::insert(coldkey, hotkeys);
+        }
     }
 }
