@@ -253,7 +253,6 @@ fn prepare_tables(transaction: &mut WriteTransaction) -> Result<()> {
     transaction.open_table(tables::BODIES)?;
     transaction.open_table(tables::CERTIFICATES)?;
     transaction.open_table(tables::NUMBERS)?;
-    transaction.open_table(tables::EXTRINSICS)?;
     transaction.open_table(tables::NODES)?;
     transaction.open_table(tables::JOURNAL)?;
     transaction.open_table(tables::REVIVED)?;

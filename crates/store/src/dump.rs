@@ -140,7 +140,6 @@ fn clear(transaction: &WriteTransaction) -> Result<()> {
     clear_table(transaction, tables::BODIES)?;
     clear_table(transaction, tables::CERTIFICATES)?;
     clear_table(transaction, tables::NUMBERS)?;
-    clear_table(transaction, tables::EXTRINSICS)?;
     clear_table(transaction, tables::NODES)?;
     clear_table(transaction, tables::JOURNAL)?;
     clear_table(transaction, tables::REVIVED)

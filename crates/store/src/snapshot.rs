@@ -122,14 +122,6 @@ impl Snapshot {
         }
     }
 
-    /// The newest block that contains an extrinsic with this hash, and its index there.
-    ///
-    /// # Errors
-    /// When the row is damaged.
-    pub fn extrinsic(&self, hash: &Hash) -> Result<Option<(Number, u32)>> {
-        self.read(tables::EXTRINSICS, hash, Ok)
-    }
-
     /// The trie node under `key`, which ends with the node's hash.
     ///
     /// # Errors

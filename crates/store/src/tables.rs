@@ -7,7 +7,7 @@ use sp_crypto_hashing::{blake2_256, twox_64};
 use crate::{error::Hex, Hash, Number, Result, StoreError};
 
 /// Changes with every change of a table or a row.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Name to encoded value; see [`meta`].
 pub const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -19,8 +19,6 @@ pub const BODIES: TableDefinition<'_, Number, &[u8]> = TableDefinition::new("bod
 pub const CERTIFICATES: TableDefinition<'_, Number, &[u8]> = TableDefinition::new("certificates");
 /// Block hash to number.
 pub const NUMBERS: TableDefinition<'_, Hash, Number> = TableDefinition::new("numbers");
-/// Extrinsic hash to the number of its block and its index there.
-pub const EXTRINSICS: TableDefinition<'_, Hash, (Number, u32)> = TableDefinition::new("extrinsics");
 /// Node key to encoded node.
 pub const NODES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("nodes");
 /// Number to [`JournalRow`](crate::journal::JournalRow).

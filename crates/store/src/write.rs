@@ -2,7 +2,6 @@
 
 use codec::Encode;
 use redb::{ReadableTable, Table, WriteTransaction};
-use sp_crypto_hashing::blake2_256;
 
 use crate::{
     database::{read_genesis, read_tip, Store},
@@ -151,7 +150,6 @@ pub struct BlockTables<'txn> {
     bodies: Table<'txn, Number, &'static [u8]>,
     certificates: Table<'txn, Number, &'static [u8]>,
     numbers: Table<'txn, Hash, Number>,
-    extrinsics: Table<'txn, Hash, (Number, u32)>,
 }
 
 impl<'txn> BlockTables<'txn> {
@@ -161,7 +159,6 @@ impl<'txn> BlockTables<'txn> {
             bodies: transaction.open_table(tables::BODIES)?,
             certificates: transaction.open_table(tables::CERTIFICATES)?,
             numbers: transaction.open_table(tables::NUMBERS)?,
-            extrinsics: transaction.open_table(tables::EXTRINSICS)?,
         })
     }
 
@@ -172,9 +169,6 @@ impl<'txn> BlockTables<'txn> {
         self.bodies.insert(block.number, seal(&block.body.encode()).as_slice())?;
         self.certificates.insert(block.number, seal(&block.certificate).as_slice())?;
         self.numbers.insert(hash, block.number)?;
-        for (extrinsic, index) in block.body.iter().zip(0u32..) {
-            self.extrinsics.insert(blake2_256(extrinsic), (block.number, index))?;
-        }
         Ok(())
     }
 
@@ -183,17 +177,7 @@ impl<'txn> BlockTables<'txn> {
         self.headers.remove(number)?;
         self.certificates.remove(number)?;
         self.numbers.remove(hash)?;
-        let body: Vec<Vec<u8>> = match self.bodies.remove(number)? {
-            Some(row) => tables::decode(tables::unseal("body", number, row.value())?)?,
-            None => return Err(StoreError::corrupt(format_args!("the body of block {number} is missing"))),
-        };
-        for extrinsic in body {
-            let hash = blake2_256(&extrinsic);
-            let newest = self.extrinsics.get(hash)?.map(|position| position.value().0);
-            if newest == Some(number) {
-                self.extrinsics.remove(hash)?;
-            }
-        }
+        self.bodies.remove(number)?;
         Ok(())
     }
 
