@@ -20,6 +20,10 @@ use myelin_chain::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// The one of the `myelin` program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const MINED_BLOCKS: u32 = 1_000;
 const TRANSFERS: u32 = 2_000;
 const SENDERS: u64 = 200;
@@ -30,7 +34,8 @@ fn empty_blocks(criterion: &mut Criterion) {
     for place in ["memory", "disk"] {
         let directory = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let chain = open(&store_config(place, &directory));
+        let store = Store::open(&store_config(place, &directory)).unwrap();
+        let chain = Chain::open(store, Some(&genesis())).unwrap();
         let application = Application::new(chain.clone(), mempool(&chain));
         let (local, handle) = Local::new(LocalConfig::new(SealMode::Manual));
         let shutdown = CancellationToken::new();

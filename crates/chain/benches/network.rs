@@ -18,12 +18,17 @@ use std::{
 };
 
 use common::*;
+use frame_support::traits::fungible::Mutate as _;
 use myelin_chain::{executor::NoCandidates, AccountId, Chain, Store, StoreConfig};
 use myelin_economy::decimal::SafeFloat;
-use myelin_runtime::{Runtime, RAO_PER_TAO};
+use myelin_runtime::{Balances, Runtime, RAO_PER_TAO};
 use pallet_subtensor::{self as market, NetUid, Uid, ROOT};
 use sp_core::storage::Storage;
 use substrate_fixed::types::I96F32;
+
+/// The one of the `myelin` program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SUBNETS: NetUid = 128;
 const UIDS: Uid = 256;
@@ -47,6 +52,9 @@ fn main() {
     }
     for (name, schedule) in [("staggered", Schedule::Staggered), ("at_once", Schedule::AtOnce)] {
         for store in ["memory", "disk"] {
+            if !is_selected(name, store) {
+                continue;
+            }
             let directory = tempfile::tempdir().unwrap();
             let config = match store {
                 "disk" => StoreConfig::directory(directory.path()),
@@ -55,6 +63,14 @@ fn main() {
             report(name, store, &measure(&config, schedule));
         }
     }
+}
+
+/// Whether every word on the command line is one of these.
+fn is_selected(schedule: &str, store: &str) -> bool {
+    std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .all(|word| word == schedule || word == store)
 }
 
 /// What a block took.
@@ -127,15 +143,13 @@ fn mean_and_worst(blocks: &[Taken], time: impl Fn(&Taken) -> Duration) -> (f64, 
 fn genesis_of(schedule: Schedule) -> Storage {
     let mut genesis = development();
     genesis.market.max_epochs_per_block = 2;
-    let pools =
-        (1..=SUBNETS).map(|netuid| (market::Pallet::<Runtime>::pool_account(netuid), 10_000 * RAO_PER_TAO));
-    genesis.balances.extend(pools);
     let mut storage = genesis.build_storage().unwrap();
     sp_state_machine::BasicExternalities::execute_with_storage(&mut storage, || {
         for netuid in 1..=SUBNETS {
             put_subnet(netuid, schedule);
         }
-        market::SubnetTAO::<Runtime>::insert(ROOT, 64 * u64::from(SUBNETS) * 1_000 * RAO_PER_TAO);
+        put_reserve(ROOT, u64::from(VALIDATORS) * u64::from(SUBNETS) * 1_000 * RAO_PER_TAO);
+        market::TotalIssuance::<Runtime>::put(Balances::total_issuance());
     });
     storage
 }
@@ -152,7 +166,7 @@ fn put_subnet(netuid: NetUid, schedule: Schedule) {
     market::SubnetOwner::<Runtime>::insert(netuid, coldkey(netuid, 0));
     market::SubnetOwnerHotkey::<Runtime>::insert(netuid, hotkey(netuid, 0));
     market::SubnetMechanism::<Runtime>::insert(netuid, 1);
-    market::SubnetTAO::<Runtime>::insert(netuid, 10_000 * RAO_PER_TAO);
+    put_reserve(netuid, 10_000 * RAO_PER_TAO);
     market::SubnetAlphaIn::<Runtime>::insert(netuid, (500_000 + u64::from(netuid) * 1_000) * RAO_PER_TAO);
     market::SubnetAlphaOut::<Runtime>::insert(netuid, 1_000_000 * RAO_PER_TAO);
     market::SubnetMovingPrice::<Runtime>::insert(netuid, moving_price(netuid));
@@ -167,6 +181,13 @@ fn put_subnet(netuid: NetUid, schedule: Schedule) {
     };
     market::LastEpochBlock::<Runtime>::insert(netuid, since);
     (0..UIDS).for_each(|uid| put_neuron(netuid, uid));
+}
+
+/// TAO in the pool, and in the account that backs it.
+fn put_reserve(netuid: NetUid, rao: u64) {
+    market::SubnetTAO::<Runtime>::insert(netuid, rao);
+    market::TotalStake::<Runtime>::mutate(|total| *total += rao);
+    Balances::mint_into(&market::Pallet::<Runtime>::pool_account(netuid), rao).unwrap();
 }
 
 /// Prices that sum to more than 1, so that root is paid as well.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{Arc, Weak},
 };
 
@@ -28,9 +29,11 @@ use crate::{
     executor::{
         execute, node_changes, Candidates, Content, ExecutedBlock, ExecutionError, ProposalContext, Validity,
     },
-    node_reader::{backend, NodeMap, NodeReader},
+    head_values::HeadValues,
+    node_reader::{NodeMap, NodeReader},
     signatures::{verify_ahead, VerifiedSet},
     state::StateView,
+    state_backend::StateBackend,
     storage_keys,
     validators::ValidatorSet,
     ChainError, InvalidBlock,
@@ -110,6 +113,7 @@ pub struct Chain {
     store: Store,
     genesis_hash: Hash,
     cache: Arc<SharedTrieCache<BlakeTwo256>>,
+    values: Arc<HeadValues>,
     signatures: Arc<VerifiedSet>,
     /// Whether every block has its books checked.
     audited: bool,
@@ -150,6 +154,14 @@ struct Unwritten {
     nodes: Arc<NodeMap>,
 }
 
+impl Unwritten {
+    /// Lets the next block be executed on the newest of these before that is on disk.
+    fn share_newest(&mut self) {
+        let changes = self.records.last().into_iter().flat_map(|(_, changes)| &changes.inserted);
+        Arc::make_mut(&mut self.nodes).extend(changes.cloned());
+    }
+}
+
 impl Chain {
     /// Opens the chain in `store`; an empty store gets the chain that starts from `genesis`. Without `genesis`, whatever
     /// chain is there is opened.
@@ -185,6 +197,7 @@ impl Chain {
             store,
             genesis_hash,
             cache,
+            values: Arc::default(),
             signatures: Arc::new(VerifiedSet::new(VERIFIED_SIGNATURES)),
             audited,
             visible: RwLock::new(Visible { tip: Arc::clone(&tip), snapshot }),
@@ -395,11 +408,11 @@ impl Chain {
         let mut head = self.head.lock();
         self.write_out(&mut head)?;
         if executed.block.number() <= head.tip.number() {
-            let committed = committed_block(&executed, certificate);
-            self.store.commit(&[(committed.to_record(), executed.changes)])?;
+            let (committed, changes) = committed_block(executed, certificate);
+            self.store.commit(&[(committed.to_record(), changes)])?;
             return Ok(CommitOutcome::AlreadyCommitted);
         }
-        append(&mut head, executed, certificate)?;
+        self.append(&mut head, executed, certificate)?;
         self.write_out(&mut head)?;
         Ok(CommitOutcome::Committed)
     }
@@ -410,7 +423,10 @@ impl Chain {
     /// # Errors
     /// [`ChainError::StaleParent`] when the newest committed block is not the parent.
     pub fn commit_deferred(&self, executed: ExecutedBlock, certificate: Vec<u8>) -> Result<(), ChainError> {
-        append(&mut self.head.lock(), executed, certificate)
+        let mut head = self.head.lock();
+        self.append(&mut head, executed, certificate)?;
+        head.unwritten.share_newest();
+        Ok(())
     }
 
     /// Writes all deferred blocks and tells everyone.
@@ -502,7 +518,8 @@ impl Chain {
     fn execute_on(&self, base: &Base, content: Content<'_>) -> Result<ExecutedBlock, ExecutionError> {
         let parent = &base.parent.header;
         let reader = NodeReader::new(Arc::clone(&base.snapshot)).with_unwritten(Arc::clone(&base.unwritten));
-        let state = backend(reader, parent.state_root, self.cache.local_cache_trusted());
+        let state = StateBackend::new(reader, parent.state_root, self.cache.local_cache_trusted())
+            .with_values(Arc::clone(&self.values));
         execute(&state, parent, Arc::clone(&self.signatures) as _, self.audited, content)
     }
 
@@ -524,6 +541,26 @@ impl Chain {
         Arc::clone(&self.visible.read().snapshot)
     }
 
+    fn append(
+        &self,
+        head: &mut Head,
+        mut executed: ExecutedBlock,
+        certificate: Vec<u8>,
+    ) -> Result<(), ChainError> {
+        if executed.block.header.parent_hash != head.tip.hash {
+            let (number, expected) = (executed.block.number(), executed.block.header.parent_hash);
+            return Err(ChainError::StaleParent { number, expected, tip: head.tip.hash });
+        }
+        let header = executed.block.header.clone();
+        let values = mem::take(&mut executed.values);
+        self.values.advance(head.tip.header.state_root, header.state_root, values);
+        head.tip = Arc::new(Tip { hash: executed.hash, header, time_ms: executed.time_ms });
+        let (committed, changes) = committed_block(executed, certificate);
+        head.unwritten.records.push((committed.to_record(), changes));
+        head.unwritten.blocks.push(Arc::new(committed));
+        Ok(())
+    }
+
     fn write_out(&self, head: &mut Head) -> Result<(), ChainError> {
         if head.unwritten.blocks.is_empty() {
             return Ok(());
@@ -531,7 +568,7 @@ impl Chain {
         self.store.commit(&head.unwritten.records)?;
         let snapshot = Arc::new(self.store.snapshot()?);
         *self.visible.write() = Visible { tip: Arc::clone(&head.tip), snapshot };
-        for block in std::mem::take(&mut head.unwritten).blocks {
+        for block in mem::take(&mut head.unwritten).blocks {
             self.each_observer(|observer| observer.committed(&block));
             // Nobody listening is fine.
             let _ = self.events.send(ChainEvent::Committed(block));
@@ -551,22 +588,9 @@ fn read_validators(state: &StateView) -> Result<ValidatorSet, ChainError> {
         .map_err(|error| ChainError::damaged(format_args!("the validators in the state are no set: {error}")))
 }
 
-fn append(head: &mut Head, executed: ExecutedBlock, certificate: Vec<u8>) -> Result<(), ChainError> {
-    if executed.block.header.parent_hash != head.tip.hash {
-        let (number, expected) = (executed.block.number(), executed.block.header.parent_hash);
-        return Err(ChainError::StaleParent { number, expected, tip: head.tip.hash });
-    }
-    let committed = Arc::new(committed_block(&executed, certificate));
-    let tip = Tip { hash: committed.hash, header: committed.block.header.clone(), time_ms: executed.time_ms };
-    head.tip = Arc::new(tip);
-    Arc::make_mut(&mut head.unwritten.nodes).extend(executed.changes.inserted.iter().cloned());
-    head.unwritten.records.push((committed.to_record(), executed.changes));
-    head.unwritten.blocks.push(committed);
-    Ok(())
-}
-
-fn committed_block(executed: &ExecutedBlock, certificate: Vec<u8>) -> CommittedBlock {
-    CommittedBlock { hash: executed.hash, block: executed.block.clone(), certificate }
+fn committed_block(executed: ExecutedBlock, certificate: Vec<u8>) -> (CommittedBlock, NodeChanges) {
+    let ExecutedBlock { hash, block, changes, .. } = executed;
+    (CommittedBlock { hash, block, certificate }, changes)
 }
 
 /// Block 0 and the nodes of its state.

@@ -35,7 +35,8 @@ use sp_trie::PrefixedMemoryDB;
 use crate::{
     audit::{must_hold, AUDIT},
     block::{decode_extrinsic, Block, Transaction},
-    node_reader::Backend,
+    head_values::Change,
+    state_backend::StateBackend,
     storage_keys,
     timed::{Deadline, Timed},
     CallError, ChainError, InvalidBlock,
@@ -128,6 +129,8 @@ pub struct ExecutedBlock {
     /// How many of its extrinsics a proposer was offered, so all but the inherents.
     pub(crate) pooled: usize,
     pub(crate) changes: NodeChanges,
+    /// What it writes, by key.
+    pub(crate) values: Vec<Change>,
 }
 
 impl fmt::Debug for ExecutedBlock {
@@ -190,7 +193,7 @@ pub(crate) struct CallOptions {
 /// See [`CallError`]. After an error the overlay may hold a part of what the call wrote; the caller rolls it back or
 /// discards it.
 pub(crate) fn call_runtime(
-    state: &Backend,
+    state: &StateBackend,
     overlay: &mut OverlayedChanges<BlakeTwo256>,
     options: CallOptions,
     method: &str,
@@ -209,7 +212,7 @@ pub(crate) fn call_runtime(
     let in_time = timed.check();
     let left = overlay.exit_runtime();
     // A panic because of a failed read is the database's fault, not the runtime's.
-    state.backend_storage().take_failure()?;
+    state.take_failure()?;
     left.map_err(|_| CallError::Panicked("the runtime was left twice".to_owned()))?;
     in_time?;
     match outcome {
@@ -232,7 +235,7 @@ pub(crate) fn with_ample_stack<T>(operation: impl FnOnce() -> T) -> T {
 /// Executes a block on `state`, which is the state after `parent`. With `audited`, the block is refused as the node's own
 /// failure when money is not conserved after it.
 pub(crate) fn execute(
-    state: &Backend,
+    state: &StateBackend,
     parent: &Header,
     signatures: Arc<dyn SignatureCache>,
     audited: bool,
@@ -242,7 +245,7 @@ pub(crate) fn execute(
 }
 
 fn execute_here(
-    state: &Backend,
+    state: &StateBackend,
     parent: &Header,
     signatures: Arc<dyn SignatureCache>,
     audited: bool,
@@ -273,7 +276,7 @@ fn execute_here(
 /// # Errors
 /// See [`CallError`].
 pub(crate) fn dry_run(
-    state: &Backend,
+    state: &StateBackend,
     parent: &Header,
     time_ms: u64,
     extrinsic: &[u8],
@@ -300,7 +303,7 @@ fn digest_of(context: &ProposalContext) -> Digest {
 }
 
 struct Execution<'a> {
-    state: &'a Backend,
+    state: &'a StateBackend,
     overlay: OverlayedChanges<BlakeTwo256>,
     options: CallOptions,
     audited: bool,
@@ -309,7 +312,7 @@ struct Execution<'a> {
 }
 
 impl<'a> Execution<'a> {
-    fn new(state: &'a Backend, options: CallOptions) -> Self {
+    fn new(state: &'a StateBackend, options: CallOptions) -> Self {
         let overlay = OverlayedChanges::default();
         Self { state, overlay, options, audited: false, body: Vec::new(), pooled: 0 }
     }
@@ -435,7 +438,7 @@ impl<'a> Execution<'a> {
         let changes = self.overlay.drain_storage_changes(self.state, StateVersion::V1).map_err(|error| {
             ChainError::damaged(format_args!("the state changes cannot be computed: {error}"))
         })?;
-        self.state.backend_storage().take_failure().map_err(ChainError::from)?;
+        self.state.take_failure().map_err(ChainError::from)?;
         if changes.transaction_storage_root != header.state_root {
             return Err(ChainError::damaged("the state changes do not give the header's state root").into());
         }
@@ -445,6 +448,7 @@ impl<'a> Execution<'a> {
             time_ms,
             pooled: self.pooled,
             changes: node_changes(changes.transaction),
+            values: changes.main_storage_changes,
         })
     }
 }

@@ -23,8 +23,10 @@ pub mod storage_keys;
 pub mod validators;
 
 mod chain;
+mod head_values;
 mod node_reader;
 mod signatures;
+mod state_backend;
 mod timed;
 
 pub use block::{Block, CommittedBlock, Transaction};

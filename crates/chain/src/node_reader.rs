@@ -7,11 +7,8 @@ use myelin_runtime::Hash;
 use myelin_store::{Snapshot, StoreError};
 use parking_lot::Mutex;
 use sp_runtime::traits::BlakeTwo256;
-use sp_state_machine::{TrieBackend, TrieBackendBuilder, TrieBackendStorage};
-use sp_trie::{cache::LocalTrieCache, DBValue};
-
-/// State at one root.
-pub(crate) type Backend = TrieBackend<NodeReader, BlakeTwo256, LocalTrieCache<BlakeTwo256>>;
+use sp_state_machine::TrieBackendStorage;
+use sp_trie::DBValue;
 
 /// Encoded nodes by key.
 pub(crate) type NodeMap = HashMap<Vec<u8>, Vec<u8>>;
@@ -59,9 +56,4 @@ impl TrieBackendStorage<BlakeTwo256> for NodeReader {
             text
         })
     }
-}
-
-/// State at `root`, read through `reader`.
-pub(crate) fn backend(reader: NodeReader, root: Hash, cache: LocalTrieCache<BlakeTwo256>) -> Backend {
-    TrieBackendBuilder::new(reader, root).with_cache(cache).build()
 }

@@ -11,7 +11,8 @@ use sp_trie::cache::SharedTrieCache;
 
 use crate::{
     executor::{call_runtime, dry_run, with_ample_stack, CallOptions},
-    node_reader::{backend, Backend, NodeMap, NodeReader},
+    node_reader::{NodeMap, NodeReader},
+    state_backend::StateBackend,
     storage_keys,
     timed::Deadline,
     CallError, ChainError,
@@ -43,7 +44,7 @@ pub struct StateView {
     header: Header,
     snapshot: Arc<Snapshot>,
     cache: Arc<SharedTrieCache<BlakeTwo256>>,
-    backend: Backend,
+    backend: StateBackend,
 }
 
 impl StateView {
@@ -65,7 +66,7 @@ impl StateView {
         unwritten: Arc<NodeMap>,
     ) -> Self {
         let reader = NodeReader::new(Arc::clone(&snapshot)).with_unwritten(unwritten);
-        let backend = backend(reader, header.state_root, cache.local_cache_untrusted());
+        let backend = StateBackend::new(reader, header.state_root, cache.local_cache_untrusted());
         Self { hash, header, snapshot, cache, backend }
     }
 
@@ -151,7 +152,7 @@ impl StateView {
     /// # Errors
     /// When the database cannot be read.
     pub fn read_proof(&self, keys: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, ChainError> {
-        let proof = sp_state_machine::prove_read_on_trie_backend(&self.backend, keys);
+        let proof = sp_state_machine::prove_read_on_trie_backend(self.backend.trie(), keys);
         Ok(self.read(proof)?.into_iter_nodes().collect())
     }
 
@@ -188,17 +189,17 @@ impl StateView {
     }
 
     /// The same state, with failures that are not mixed up with those of other readers of this view.
-    fn own_backend(&self) -> Backend {
+    fn own_backend(&self) -> StateBackend {
         let reader = NodeReader::new(Arc::clone(&self.snapshot));
-        backend(reader, self.header.state_root, self.cache.local_cache_untrusted())
+        StateBackend::new(reader, self.header.state_root, self.cache.local_cache_untrusted())
     }
 
-    pub(crate) fn backend(&self) -> &Backend {
+    pub(crate) fn backend(&self) -> &StateBackend {
         &self.backend
     }
 
     fn read<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Result<T, ChainError> {
-        self.backend.backend_storage().take_failure()?;
+        self.backend.take_failure()?;
         result.map_err(|error| ChainError::damaged(format_args!("the state of {:?}: {error}", self.hash)))
     }
 }

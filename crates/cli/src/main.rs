@@ -32,6 +32,10 @@ use crate::{
     context::{Context, GlobalArguments},
 };
 
+/// Executing blocks means many small pieces of memory for a short time, which this allocator hands out in half the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a newcomer needs most.
 const FIRST_STEPS: &str = "\
 First steps:
