@@ -74,7 +74,7 @@ pub(crate) fn call(error: CallError) -> ErrorObjectOwned {
     match error {
         CallError::Store(error) => chain(error.into()),
         CallError::Panicked(text) => client(format_args!(
-            "Execution failed: the runtime call panicked, probably because of its arguments: {text}"
+            "Execution failed: the runtime call panicked: {text}; this is a defect of the node, please report it"
         )),
         CallError::ResultTooLarge { .. } => limit_exceeded(error.to_string()),
         error => client(format_args!("Execution failed: {error}")),

@@ -214,7 +214,7 @@ async fn runtime_functions() {
     }
     let error = call("AccountNonceApi_account_nonce", "0x01".to_owned()).await.unwrap_err();
     assert_eq!(error.code, 4003);
-    assert!(error.message.contains("because of its arguments"), "{error:?}");
+    assert!(error.message.contains("Bad input data provided to AccountNonceApi_account_nonce"), "{error:?}");
     let error = call("AccountNonceApi_account_nonce", "0x0".to_owned()).await.unwrap_err();
     assert_eq!(error.code, -32602);
     let large = "00".repeat((2 << 20) + 1025);
