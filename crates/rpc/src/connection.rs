@@ -76,6 +76,8 @@ pub(crate) struct Flow {
     stalled: AtomicBool,
     /// Whether the client has taken nothing for too long. Ends reading as well, which goes on independently of writing.
     abandoned: AtomicBool,
+    /// Cancelled when the connection is over.
+    closed: CancellationToken,
     /// Whoever reads from the socket.
     reader: AtomicWaker,
     drained: Notify,
@@ -101,6 +103,7 @@ impl Flow {
             unread_bytes: AtomicUsize::new(0),
             stalled: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
+            closed: CancellationToken::new(),
             reader: AtomicWaker::new(),
             drained: Notify::new(),
             limits: Limits {
@@ -196,6 +199,11 @@ impl Flow {
             found if found > limit => MethodResponse::error(id, oversized(found, limit)),
             _ => response,
         }
+    }
+
+    /// Ends when the connection is over.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
     }
 
     /// Nothing more is read or written.
@@ -344,6 +352,12 @@ fn timed_out() -> io::Error {
 fn poll_cut<T>(cut: &mut Cut, context: &mut Context<'_>) -> Poll<io::Result<T>> {
     let aborted = || Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the node stops"));
     cut.as_mut().poll(context).map(|()| aborted())
+}
+
+impl<S, Held> Drop for Guarded<S, Held> {
+    fn drop(&mut self) {
+        self.flow.closed.cancel();
+    }
 }
 
 impl<S: AsyncRead + Unpin, Held: Unpin> AsyncRead for Guarded<S, Held> {

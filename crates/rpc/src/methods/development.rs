@@ -8,7 +8,7 @@ use std::{
 };
 
 use codec::Encode;
-use myelin_chain::{AccountId, LocalHandle, SnapshotId, Tip};
+use myelin_chain::{AccountId, LocalError, LocalHandle, SnapshotId, Tip};
 use serde_json::{json, Value};
 
 use super::{audit::conservation, state::decode, Answer, Method, Run};
@@ -21,6 +21,9 @@ use crate::{
 
 /// Blocks that one request may make.
 const MAX_BLOCKS: u32 = 1_000_000;
+/// Blocks that one request makes before others get their turn. As many are written together, so that smaller slices would
+/// be slower.
+const SLICE_BLOCKS: u32 = 128;
 /// Bytes of a dump that is loaded.
 const MAX_DUMP_BYTES: u64 = 4 << 30;
 
@@ -30,10 +33,10 @@ const SUBNET_ACCOUNT: &str = "SubnetInfoRuntimeApi_get_subnet_account_id";
 const PATH: &[Names] = &[&["path"]];
 
 pub(crate) const METHODS: &[Method] = &[
-    waiting("dev_mine", &[&["n", "blocks"]], mine),
+    mining("dev_mine", &[&["n", "blocks"]], mine),
     waiting("dev_setTime", &[&["ms"]], set_time),
     waiting("dev_increaseTime", &[&["ms"]], increase_time),
-    waiting("dev_nextEpoch", &[&["netuid"]], next_epoch),
+    mining("dev_nextEpoch", &[&["netuid"]], next_epoch),
     waiting("dev_snapshot", &[], snapshot),
     waiting("dev_revert", &[&["id"]], revert),
     waiting("dev_dump", PATH, dump),
@@ -54,6 +57,15 @@ const fn waiting(
     Method { name, aliases: &[], parameters, run: Run::Waiting(run) }
 }
 
+/// One that may take long.
+const fn mining(
+    name: &'static str,
+    parameters: &'static [Names],
+    run: fn(Arc<Context>, Arguments) -> Answer,
+) -> Method {
+    Method { name, aliases: &[], parameters, run: Run::WhileConnected(run) }
+}
+
 fn sequencer(context: &Context) -> RpcResult<&LocalHandle> {
     context.services.development.as_ref().ok_or_else(|| development("this is not a development chain"))
 }
@@ -62,7 +74,8 @@ fn tip_json(tip: &Tip) -> Value {
     json!({ "number": tip.number(), "hash": tip.hash })
 }
 
-/// Makes `n` blocks, 1 unless told, each one slot later than the one before; answers the new tip.
+/// Makes `n` blocks, 1 unless told, each one slot later than the one before; answers the new tip. Other requests get their
+/// turn meanwhile; blocks that they make count. Ends early when the connection is closed.
 fn mine(context: Arc<Context>, mut arguments: Arguments) -> Answer {
     Box::pin(async move {
         let blocks = arguments.optional(0)?.unwrap_or(1);
@@ -76,8 +89,25 @@ async fn mine_blocks(context: &Context, blocks: u32) -> RpcResult {
             "{blocks} blocks were asked for; make at most {MAX_BLOCKS} at once"
         )));
     }
-    let tip = sequencer(context)?.mine(blocks).await.map_err(error::local)?;
-    Ok(tip_json(&tip))
+    let target = context.chain().tip().number().saturating_add(blocks);
+    let mut missing = blocks;
+    loop {
+        let slice = missing.min(SLICE_BLOCKS);
+        let tip = sequencer(context)?.mine(slice).await;
+        let tip = tip.map_err(|error| error::local(with_earlier_blocks(error, blocks - missing)))?;
+        // Others may have made blocks since the last slice, or gone back.
+        missing = (missing - slice).min(target.saturating_sub(tip.number()));
+        if missing == 0 {
+            return Ok(tip_json(&tip));
+        }
+    }
+}
+
+fn with_earlier_blocks(error: LocalError, earlier: u32) -> LocalError {
+    match error {
+        LocalError::ShuttingDown { blocks } => LocalError::ShuttingDown { blocks: earlier + blocks },
+        error => error,
+    }
 }
 
 /// Makes the chain's time `ms`, milliseconds since the Unix epoch, from where it goes on; answers that time.
