@@ -13,7 +13,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         Arc,
     },
     task::{Context, Poll},
@@ -50,6 +50,8 @@ use crate::{
 
 /// Bytes of answers that wait, above which no more requests are read. Each answer that waits costs some kilobytes besides.
 const READ_ON_BELOW_BYTES: usize = 64 << 10;
+/// How soon an answer is on its way to a client that takes it.
+const SENT_WITHIN: Duration = Duration::from_secs(1);
 /// What a connection may hold even if all together hold too much.
 const SHARE_BYTES: usize = 256 << 10;
 /// A request is in memory as it came, as its parameters, and decoded.
@@ -81,6 +83,10 @@ pub(crate) struct Flow {
     /// Whoever reads from the socket.
     reader: AtomicWaker,
     drained: Notify,
+    /// Times that something was written.
+    writes: AtomicU64,
+    /// Their number when waiting for more room turned out to be in vain.
+    in_vain_after: AtomicU64,
     limits: Limits,
 }
 
@@ -106,6 +112,8 @@ impl Flow {
             closed: CancellationToken::new(),
             reader: AtomicWaker::new(),
             drained: Notify::new(),
+            writes: AtomicU64::new(0),
+            in_vain_after: AtomicU64::new(u64::MAX),
             limits: Limits {
                 in_progress: config.max_requests_in_progress.max(1),
                 request_bytes: config.max_request_bytes as usize,
@@ -142,6 +150,7 @@ impl Flow {
         let owed = before.unwrap_or_default().min(bytes);
         self.traffic.held_bytes.fetch_sub(owed, Ordering::AcqRel);
         self.stalled.store(false, Ordering::Release);
+        self.writes.fetch_add(1, Ordering::AcqRel);
         // What is answered without having been a request was read all the same.
         self.undecoded_bytes.store(0, Ordering::Release);
         if self.unread_bytes.load(Ordering::Acquire) <= self.limits.unread_bytes {
@@ -178,18 +187,34 @@ impl Flow {
     /// Waits until the client has read enough of the answers that it has.
     async fn room(&self) -> RpcResult<()> {
         self.check_share()?;
-        let drained = async {
-            loop {
-                let notified = self.drained.notified();
-                if self.unread_bytes.load(Ordering::Acquire) <= self.limits.unread_bytes {
-                    return;
-                }
-                notified.await;
+        match tokio::time::timeout(self.limits.max_wait, self.drains()).await {
+            Ok(true) => Ok(()),
+            _ => Err(busy("too many answers wait to be read; read them, or ask for less in one batch")),
+        }
+    }
+
+    /// Waits until few enough answers wait. False when that would be in vain, because they are not being sent: the answers to
+    /// a batch are kept until there are all of them.
+    async fn drains(&self) -> bool {
+        loop {
+            let drained = self.drained.notified();
+            let writes = self.writes.load(Ordering::Acquire);
+            if self.unread_bytes.load(Ordering::Acquire) <= self.limits.unread_bytes {
+                return true;
             }
-        };
-        tokio::time::timeout(self.limits.max_wait, drained)
-            .await
-            .map_err(|_| busy("too many answers wait to be read; read them, or ask for less in one batch"))
+            if self.in_vain_after.load(Ordering::Acquire) == writes {
+                return false;
+            }
+            if tokio::time::timeout(SENT_WITHIN, drained).await.is_err() && self.is_idle_since(writes) {
+                self.in_vain_after.store(writes, Ordering::Release);
+                return false;
+            }
+        }
+    }
+
+    /// Whether nothing was written since, although the client would take it.
+    fn is_idle_since(&self, writes: u64) -> bool {
+        self.writes.load(Ordering::Acquire) == writes && !self.stalled.load(Ordering::Acquire)
     }
 
     /// The answer, or an error if it is too large.

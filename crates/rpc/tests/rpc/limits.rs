@@ -250,3 +250,24 @@ async fn stopping_ends_connections_and_lets_go_of_the_chain() {
     while heads.next().await.is_some() {}
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+/// None of a batch's answers can be read before the batch is complete, so that waiting until they are is of no use.
+#[tokio::test]
+async fn a_batch_that_is_too_large_is_refused_soon() {
+    let rig = Rig::manual().await;
+    let batch: Vec<_> = (0..200).map(|id| request(id, "state_getMetadata", json!([]))).collect();
+    let started = Instant::now();
+    let check = |answers: Value| {
+        let answers = answers.as_array().unwrap();
+        assert!(answers[0]["result"].is_string(), "{}", answers[0]);
+        assert!(answers[199].to_string().contains("ask for less in one batch"), "{}", answers[199]);
+    };
+    check(post_json(rig.address(), json!(batch)).await);
+    let mut socket = Socket::connect(rig.address()).await;
+    for _ in 0..2 {
+        socket.stream.write_all(&frame(&json!(batch))).await.unwrap();
+        check(socket.receive().await.unwrap());
+    }
+    // Waiting for room for 30 s once would be too long, whatever else goes on here.
+    assert!(started.elapsed() < Duration::from_secs(29), "{:?}", started.elapsed());
+}

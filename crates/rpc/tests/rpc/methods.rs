@@ -3,11 +3,12 @@
 use codec::{Decode, Encode};
 use myelin_chain::{History, SealMode};
 use myelin_rpc::RpcConfig;
-use myelin_runtime::{RAO_PER_TAO, VERSION};
+use myelin_runtime::{RuntimeCall, RAO_PER_TAO, VERSION};
 use serde_json::{json, Value};
 use sp_core::H256;
 use sp_crypto_hashing::blake2_256;
 use sp_keyring::Sr25519Keyring::{Alice, Bob, Ferdie};
+use sp_runtime::generic::Era;
 
 use crate::rig::{account_key, exchange, hex, post, post_json, Rig};
 
@@ -188,6 +189,35 @@ async fn the_runtime_and_its_metadata() {
         client.get("state_call", json!(["Metadata_metadata_at_version", "0x0f000000", null])).await;
     let metadata = Option::<Vec<u8>>::decode(&mut &bytes(&at_version)[..]).unwrap().unwrap();
     assert_eq!(metadata[..5], *b"meta\x0f");
+}
+
+/// The slot duration is a constant in the metadata, and part of the state.
+#[tokio::test]
+async fn metadata_follows_the_slot_duration() {
+    let rig = Rig::manual().await;
+    let client = rig.client().await;
+    let metadata = async |at: H256| {
+        let plain = client.get("state_getMetadata", json!([at])).await;
+        let parameters = json!(["Metadata_metadata_at_version", "0x0f000000", at]);
+        (bytes(&plain), bytes(&client.get("state_call", parameters).await))
+    };
+    let before = rig.mine(1).await;
+    let described = metadata(before).await;
+    let slot_duration = (myelin_chain::storage_keys::slot_duration(), 12_345u64.encode());
+    let call = frame_system::Call::set_storage { items: vec![slot_duration] }.into();
+    let call = RuntimeCall::Sudo(pallet_sudo::Call::sudo { call: Box::new(call) });
+    let signer = rig.signer(Alice);
+    let change = signer.sign(call, 0, 0, Era::Immortal, signer.genesis);
+    client.get("author_submitExtrinsic", json!([hex(&change)])).await;
+    let after = rig.mine(1).await;
+    let (plain, of_version) = metadata(after).await;
+    for (now, then) in [(&plain, &described.0), (&of_version, &described.1)] {
+        assert_eq!(now.len(), then.len());
+        assert_ne!(now, then);
+        assert!(now.windows(8).any(|window| window == 12_345u64.encode()));
+    }
+    assert_eq!(metadata(before).await, described);
+    assert_eq!(metadata(after).await, (plain, of_version));
 }
 
 #[tokio::test]
