@@ -25,7 +25,10 @@ use futures::{
     task::AtomicWaker,
 };
 use jsonrpsee::{
-    server::middleware::rpc::{RpcService, RpcServiceT},
+    server::{
+        middleware::rpc::{RpcService, RpcServiceT},
+        MethodCallback, Methods,
+    },
     types::{
         error::{OVERSIZED_RESPONSE_CODE, OVERSIZED_RESPONSE_MSG},
         ErrorObjectOwned, Id, Request,
@@ -43,7 +46,8 @@ use tokio_util::{
 };
 
 use crate::{
-    error::{busy, RpcResult},
+    error::{busy, needs_websocket, RpcResult},
+    gate::Transport,
     statistics::RpcStatistics,
     RpcConfig,
 };
@@ -269,6 +273,7 @@ impl Drop for InProgress {
 #[derive(Clone)]
 pub(crate) struct Metered {
     service: RpcService,
+    methods: Methods,
     flow: Arc<Flow>,
     context: Arc<crate::Context>,
     statistics: Arc<RpcStatistics>,
@@ -277,11 +282,24 @@ pub(crate) struct Metered {
 impl Metered {
     pub fn new(
         service: RpcService,
+        methods: Methods,
         flow: Arc<Flow>,
         context: Arc<crate::Context>,
         statistics: Arc<RpcStatistics>,
     ) -> Self {
-        Self { service, flow, context, statistics }
+        Self { service, methods, flow, context, statistics }
+    }
+
+    /// Only a WebSocket can carry notifications.
+    fn check_transport(&self, request: &Request<'_>) -> RpcResult<()> {
+        let is_subscription = matches!(
+            self.methods.method(&request.method),
+            Some(MethodCallback::Subscription(_) | MethodCallback::Unsubscription(_))
+        );
+        match request.extensions().get() {
+            Some(Transport::Http) if is_subscription => Err(needs_websocket(&request.method)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -289,7 +307,8 @@ impl<'a> RpcServiceT<'a> for Metered {
     type Future = BoxFuture<'a, MethodResponse>;
 
     fn call(&self, mut request: Request<'a>) -> Self::Future {
-        let Self { service, flow, context, statistics } = self.clone();
+        let Self { service, flow, context, statistics, .. } = self.clone();
+        let transport = self.check_transport(&request);
         let request_bytes = request.params.as_ref().map_or(0, |parameters| parameters.get().len());
         let in_progress = flow.begin(request_bytes, context.workshop.token());
         request.extensions_mut().insert(Arc::clone(&flow));
@@ -297,7 +316,11 @@ impl<'a> RpcServiceT<'a> for Metered {
             let _in_progress = in_progress;
             let (id, method) = (request.id.clone().into_owned(), request.method.clone());
             let began = Instant::now();
-            let response = match flow.room().await {
+            let may_go_on = match transport {
+                Ok(()) => flow.room().await,
+                refused => refused,
+            };
+            let response = match may_go_on {
                 Ok(()) => flow.bounded(id, service.call(request).await),
                 Err(error) => MethodResponse::error(id, error),
             };

@@ -17,7 +17,7 @@ use http::{
     uri::Authority,
     Request, StatusCode, Uri,
 };
-use jsonrpsee::server::{HttpBody, HttpResponse};
+use jsonrpsee::server::{ws::is_upgrade_request, HttpBody, HttpResponse};
 use tower::Service;
 
 use crate::RpcConfig;
@@ -62,6 +62,22 @@ impl Gate {
     }
 }
 
+/// How a request comes; kept among its extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Http,
+    WebSocket,
+}
+
+impl Transport {
+    fn of<B>(request: &Request<B>) -> Self {
+        match is_upgrade_request(request) {
+            true => Self::WebSocket,
+            false => Self::Http,
+        }
+    }
+}
+
 /// A service behind a gate.
 #[derive(Clone)]
 pub(crate) struct Gated<S> {
@@ -87,7 +103,9 @@ where
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let transport = Transport::of(&request);
+        request.extensions_mut().insert(transport);
         match self.gate.refusal(&request) {
             Some(refusal) => Either::Left(ready(Ok(refusal))),
             None => Either::Right(self.service.call(request)),

@@ -360,6 +360,18 @@ async fn what_is_not_a_request() {
 #[tokio::test]
 async fn subscriptions_need_a_websocket() {
     let rig = Rig::manual().await;
-    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "chain_subscribeNewHeads", "params": []});
-    assert!(post_json(rig.address(), request).await["error"]["code"].is_number());
+    let methods = rig.client().await.get("rpc_methods", json!([])).await;
+    let names = methods["methods"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+    let names: Vec<_> = names
+        .filter(|name| ["ubscribe", "submitAndWatch", "unwatch"].iter().any(|part| name.contains(part)))
+        .collect();
+    assert!(names.len() >= 18, "{names:?}");
+    let request = |name: &str| json!({"jsonrpc": "2.0", "id": 1, "method": name, "params": []});
+    let batch: Vec<_> = names.iter().map(|name| request(name)).collect();
+    let answers = post_json(rig.address(), json!(batch)).await;
+    for (name, answer) in names.iter().zip(answers.as_array().unwrap()) {
+        assert_eq!(answer["error"]["code"], -32601, "{answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(name) && message.contains("ws:// instead of http://"), "{message}");
+    }
 }
