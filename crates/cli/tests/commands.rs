@@ -47,6 +47,32 @@ fn a_subnet_is_opened_staked_on_and_judged() {
 }
 
 #[test]
+fn web_pages_and_names_are_allowed_by_flags() {
+    const OK: &str = "HTTP/1.1 200 OK";
+    const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden";
+    const WALLET: &str = "https://wallet.example";
+    let closed = Chain::start(&["--block-time", "manual"]);
+    assert_eq!(closed.status_for("localhost", WALLET), FORBIDDEN);
+    assert_eq!(closed.status_for("node.example", "https://polkadot.js.org"), FORBIDDEN);
+    let open = Chain::start(&[
+        "--block-time",
+        "manual",
+        "--rpc-allowed-origin",
+        "https://other.example,https://wallet.example",
+        "--rpc-allowed-host",
+        "node.example",
+    ]);
+    assert_eq!(open.status_for("localhost", WALLET), OK);
+    assert_eq!(open.status_for("node.example:9944", WALLET), OK);
+    assert_eq!(open.status_for("elsewhere.example", WALLET), FORBIDDEN);
+    assert_eq!(open.status_for("localhost", "https://polkadot.js.org"), FORBIDDEN, "the default is replaced");
+    let mistaken = run(&["dev", "--rpc-allowed-origin", "wallet.example"]);
+    assert_eq!(mistaken.status.code(), Some(2));
+    let words = String::from_utf8_lossy(&mistaken.stderr);
+    assert!(words.contains("write scheme and name alone"), "{words}");
+}
+
+#[test]
 fn a_transfer_arrives_to_the_rao() {
     let chain = Chain::start(&["--block-time", "instant"]);
     let before = chain.ask(&["wallet", "balance", "//Nobody"])["free"].clone();

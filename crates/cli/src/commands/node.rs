@@ -171,7 +171,7 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
     let node = Node::new(setup.node_config(), Box::new(bft))
         .network(Arc::new(move || network_status(&network)))
         .consensus(Arc::new(move || consensus_status(&consensus)))
-        .rpc_address(setup.settings.rpc_address)
+        .rpc(Some(setup.settings.rpc.clone()))
         .start()
         .await?;
     let outcome = take_part(context, &setup, &node, status).await;

@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     raw::{frame, Socket},
-    rig::{exchange, post, post_json, Client, Rig},
+    rig::{exchange, post, post_json, whole_exchange, Client, Rig},
 };
 
 fn request(id: u64, method: &str, parameters: Value) -> Value {
@@ -143,6 +143,40 @@ async fn web_pages_from_elsewhere_are_refused_on_both_transports() {
     let local = "Host: localhost\r\nOrigin: http://localhost:3000\r\n";
     let (status, body) = exchange(rig.address(), &http(local)).await;
     assert!(status.contains("200") && body.contains("\"number\":1"), "{status} {body}");
+}
+
+/// A browser asks first, and shows the answer only to a page that it names.
+#[tokio::test]
+async fn browsers_hear_that_a_page_is_allowed() {
+    let rig = Rig::manual().await;
+    let preflight = |origin: &str| {
+        format!(
+            "OPTIONS / HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\
+             Access-Control-Request-Headers: content-type\r\nConnection: close\r\n\r\n"
+        )
+    };
+    let allowed = whole_exchange(rig.address(), &preflight("https://polkadot.js.org")).await.to_lowercase();
+    assert!(allowed.starts_with("http/1.1 204"), "{allowed}");
+    for header in [
+        "access-control-allow-origin: https://polkadot.js.org",
+        "access-control-allow-methods: post",
+        "access-control-allow-headers: content-type",
+    ] {
+        assert!(allowed.contains(header), "{header} in {allowed}");
+    }
+    let refused = whole_exchange(rig.address(), &preflight("https://evil.example")).await.to_lowercase();
+    assert!(refused.starts_with("http/1.1 403") && !refused.contains("access-control"), "{refused}");
+
+    let body = request(1, "system_name", json!([])).to_string();
+    let post = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://polkadot.js.org\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = whole_exchange(rig.address(), &post).await.to_lowercase();
+    assert!(answer.starts_with("http/1.1 200") && answer.contains("\"result\":\"myelin\""), "{answer}");
+    assert!(answer.contains("access-control-allow-origin: https://polkadot.js.org\r\n"), "{answer}");
+    assert!(answer.contains("vary: origin\r\n"), "{answer}");
 }
 
 #[tokio::test]
