@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
+
 use support::{document, failure, run, without_room, Chain};
 
 #[test]
@@ -259,6 +261,33 @@ fn a_truncated_keyfile_is_an_error_that_names_the_file() {
     std::fs::write(&keyfile, &text[..text.len() / 2]).expect("writes");
     let broken = failure(&["--wallet-path", path, "wallet", "sign", "hello", "-w", "mine", "--coldkey"]);
     assert!(broken.contains("coldkey"), "{broken}");
+}
+
+#[test]
+fn key_files_that_others_can_read_stop_a_node() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let network = directory.path().to_str().expect("a path of text");
+    document(&["init", network]);
+    let (chain, base_path) = (format!("{network}/chain.json"), format!("{network}/node-0"));
+    let node = ["node", "--validator", "--chain", &chain, "--base-path", &base_path, "--rpc-port", "0"];
+    let readable_for = |name: &str, mode: u32| {
+        let path = directory.path().join("node-0").join(name);
+        if !path.exists() {
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("makes it");
+            std::fs::write(&path, "a secret").expect("writes");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("changes");
+        path.display().to_string()
+    };
+    for name in ["consensus.key", "gossip.key", "consensus/network.key"] {
+        let path = readable_for(name, 0o644);
+        let refused = failure(&node);
+        assert!(refused.contains(&format!("run `chmod 600 {path}`")), "{refused}");
+        readable_for(name, 0o600);
+    }
+    std::fs::write(&chain, "[]").expect("writes");
+    let refused = failure(&node);
+    assert!(refused.contains("chain.json is no chain spec: expected a JSON object"), "{refused}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ pub struct NodeSettings {
 #[non_exhaustive]
 pub enum OptionsError {
     /// The file cannot be read.
-    #[error("the options file {path} cannot be read: {source}")]
+    #[error("the options file {path} cannot be read: {source}; name a file of TOML text, such as `rpc-port = 9945`")]
     File {
         /// The file.
         path: PathBuf,
