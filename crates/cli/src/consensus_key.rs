@@ -81,7 +81,7 @@ mod tests {
     fn what_is_no_key_is_explained() {
         let directory = tempfile::tempdir().expect("temporary directory");
         let path = directory.path().join("consensus.key");
-        let complaint = || load(&path).err().expect("no key").to_string();
+        let complaint = || load(&path).map(drop).expect_err("no key").to_string();
         assert!(complaint().contains("myelin init"), "{}", complaint());
         create(&path).expect("makes");
         for (content, found) in [
@@ -110,7 +110,7 @@ mod tests {
         create(&path).expect("makes");
         for mode in [0o644, 0o640, 0o604, 0o620, 0o601] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).expect("changes");
-            let refused = load(&path).err().expect("refuses").to_string();
+            let refused = load(&path).map(drop).expect_err("refuses").to_string();
             assert!(refused.contains(&format!("run `chmod 600 {}`", path.display())), "{refused}");
             assert!(refused.contains(&format!("found {mode:04o}")), "{refused}");
             assert!(private_file::check_if_exists(&path).is_err());

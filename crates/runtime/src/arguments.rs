@@ -93,11 +93,21 @@ impl Function {
         }
         decode(&mut arguments).map_err(|(parameter, error)| {
             let parameters: Vec<_> =
-                parameters.iter().map(|(name, kind)| format!("{name}: {kind}")).collect();
-            let (parameters, reason) = (parameters.join(", "), error.to_string());
-            BadArguments::Undecodable { api, function, parameters, parameter, reason }
+                parameters.iter().map(|(name, kind)| format!("{}: {kind}", used(name))).collect();
+            let (parameters, reason) = (parameters.join(", "), on_one_line(&error));
+            BadArguments::Undecodable { api, function, parameters, parameter: used(parameter), reason }
         })
     }
+}
+
+/// The name of a parameter that a function may not use.
+fn used(name: &'static str) -> &'static str {
+    name.trim_start_matches('_')
+}
+
+/// Decoders say what they were in on lines of their own.
+fn on_one_line(error: &codec::Error) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Takes one argument off `input`. Calls nest in calls, so depth is limited; the generated code does not limit it.
@@ -182,7 +192,7 @@ mod tests {
                 let name = format!("{}_{}", api.name, method.name);
                 let function = Function::find(&name).unwrap_or_else(|| panic!("{name} is missing"));
                 let declared = function.declaration.parameters.iter();
-                let declared: Vec<_> = declared.map(|(name, _)| name.trim_start_matches('_')).collect();
+                let declared: Vec<_> = declared.map(|(name, _)| used(name)).collect();
                 let listed: Vec<_> = method.inputs.iter().map(|input| input.name.as_str()).collect();
                 assert_eq!(declared, listed, "{name}");
                 functions += 1;
@@ -217,6 +227,8 @@ mod tests {
         let availability = "StakeInfoRuntimeApi_get_stake_availability_for_coldkeys";
         check(availability, &accounts).unwrap_err();
         check(availability, &[&accounts[..], &[0]].concat()).unwrap();
+        let error = check("StakeInfoRuntimeApi_get_stake_fee", &[1]).unwrap_err();
+        assert!(error.contains(" origin_coldkey_account: AccountId,") && !error.contains('\n'), "{error}");
         let error = check(availability, &[&accounts[..], &[2]].concat()).unwrap_err();
         assert!(error.contains("`netuids` cannot be decoded"), "{error}");
     }
