@@ -50,14 +50,10 @@ pub struct NodeOptions {
     /// Port for HTTP and WebSocket [default: 9944]; 0 takes any free one.
     #[arg(long, env = "MYELIN_RPC_PORT", value_name = "PORT")]
     pub rpc_port: Option<u16>,
-    /// Web pages that may use the node, besides those of this machine [default: https://polkadot.js.org].
-    ///
-    /// Write scheme and name, such as https://wallet.example, or * for all. Separate several by commas, or repeat the flag.
+    /// Web pages from elsewhere that may use the node, separated by commas, or * for all [default: https://polkadot.js.org].
     #[arg(long, env = "MYELIN_RPC_ALLOWED_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub rpc_allowed_origin: Option<Vec<Origin>>,
-    /// Names that clients may reach the node by, besides localhost and IP addresses.
-    ///
-    /// Write the name alone, such as node.example, or * for all. Separate several by commas, or repeat the flag.
+    /// Names, besides localhost, that clients may reach the node by, separated by commas, or * for all.
     #[arg(long, env = "MYELIN_RPC_ALLOWED_HOST", value_name = "HOST", value_delimiter = ',')]
     pub rpc_allowed_host: Option<Vec<HostName>>,
     /// Address to agree on blocks at, such as /ip4/0.0.0.0/tcp/30333.

@@ -30,14 +30,10 @@ pub struct DevArguments {
     /// Address to listen on. Whoever reaches a development chain controls it.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "IP")]
     rpc_address: IpAddr,
-    /// Web pages that may use the chain, besides those of this machine [default: https://polkadot.js.org].
-    ///
-    /// Write scheme and name, such as https://wallet.example, or * for all. Separate several by commas, or repeat the flag.
+    /// Web pages from elsewhere that may use the chain, separated by commas, or * for all [default: https://polkadot.js.org].
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     rpc_allowed_origin: Option<Vec<Origin>>,
-    /// Names that clients may reach the chain by, besides localhost and IP addresses.
-    ///
-    /// Write the name alone, such as node.example, or * for all. Separate several by commas, or repeat the flag.
+    /// Names, besides localhost, that clients may reach the chain by, separated by commas, or * for all.
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     rpc_allowed_host: Option<Vec<HostName>>,
     /// Directory for blocks and state; without it they are in memory and end with the program.
