@@ -78,18 +78,20 @@ fn tip_json(tip: &Tip) -> Value {
 /// turn meanwhile; blocks that they make count. Ends early when the connection is closed.
 fn mine(context: Arc<Context>, mut arguments: Arguments) -> Answer {
     Box::pin(async move {
-        let blocks = arguments.optional(0)?.unwrap_or(1);
-        mine_blocks(&context, blocks).await
+        let blocks: u32 = arguments.optional(0)?.unwrap_or(1);
+        let tip = context.chain().tip().number();
+        mine_to(&context, tip.saturating_add(blocks)).await
     })
 }
 
-async fn mine_blocks(context: &Context, blocks: u32) -> RpcResult {
+/// Makes blocks up to number `target`.
+async fn mine_to(context: &Context, target: u32) -> RpcResult {
+    let blocks = target.saturating_sub(context.chain().tip().number());
     if blocks > MAX_BLOCKS {
         return Err(limit_exceeded(format!(
             "{blocks} blocks were asked for; make at most {MAX_BLOCKS} at once"
         )));
     }
-    let target = context.chain().tip().number().saturating_add(blocks);
     let mut missing = blocks;
     loop {
         let slice = missing.min(SLICE_BLOCKS);
@@ -133,12 +135,12 @@ fn next_epoch(context: Arc<Context>, mut arguments: Arguments) -> Answer {
     Box::pin(async move {
         let netuid: u16 = arguments.required(0)?;
         let reader = Arc::clone(&context);
-        let blocks = context.workshop.run(Cost::Call, move || blocks_to_epoch(&reader, netuid)).await??;
-        mine_blocks(&context, blocks).await
+        let block = context.workshop.run(Cost::Call, move || next_epoch_block(&reader, netuid)).await??;
+        mine_to(&context, block).await
     })
 }
 
-fn blocks_to_epoch(context: &Context, netuid: u16) -> RpcResult<u32> {
+fn next_epoch_block(context: &Context, netuid: u16) -> RpcResult<u32> {
     let state = context.state(None)?;
     let ask = |function| context.call(&state, function, &netuid.encode());
     let account: Option<AccountId> = decode(SUBNET_ACCOUNT, &ask(SUBNET_ACCOUNT)?)?;
@@ -148,8 +150,9 @@ fn blocks_to_epoch(context: &Context, netuid: u16) -> RpcResult<u32> {
             "subnet {netuid} has no next epoch: it does not exist, or its tempo is 0"
         )));
     };
-    let blocks = next.saturating_sub(state.number().into()).max(1);
-    Ok(u32::try_from(blocks).unwrap_or(u32::MAX))
+    // One that is overdue runs in the next block.
+    let next = next.max(u64::from(state.number()) + 1);
+    Ok(u32::try_from(next).unwrap_or(u32::MAX))
 }
 
 /// Notes the present state; answers the id to go back to it with.
