@@ -158,6 +158,11 @@ impl Subnet {
                 vec![(half, account("Ferdie"))],
             )
             .await;
+        // What Bob keeps of it, what is burned of it, and what he takes of his nominators.
+        let take = market::ChildkeyTake::<Runtime>::storage_double_map_final_key(account("Bob"), NETUID);
+        subnet.put(take, 6_553u16).await;
+        subnet.put(market::CKBurn::<Runtime>::hashed_key().to_vec(), u64::MAX / 50).await;
+        subnet.put(market::Delegates::<Runtime>::hashed_key_for(account("Bob")), 5_000u16).await;
         subnet
     }
 
