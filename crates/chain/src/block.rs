@@ -11,7 +11,7 @@ use sp_runtime::traits::{BlakeTwo256, Hash as _};
 use crate::ChainError;
 
 /// How deep calls may be nested in an extrinsic.
-pub const MAX_EXTRINSIC_DEPTH: u32 = 256;
+pub use frame_support::MAX_EXTRINSIC_DEPTH;
 
 /// A block as it is proposed and agreed on.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use myelin_runtime::Hash;
+use myelin_runtime::{arguments::BadArguments, Hash};
 use myelin_store::StoreError;
 use sp_runtime::transaction_validity::TransactionValidityError;
 
@@ -96,7 +96,10 @@ pub enum CallError {
     /// The runtime has no such function.
     #[error("Exported method {0} is not found")]
     UnknownMethod(String),
-    /// The runtime rejected its input, or failed.
+    /// The runtime cannot decode the arguments, so it was not called.
+    #[error(transparent)]
+    Arguments(#[from] BadArguments),
+    /// The runtime failed.
     #[error("the runtime call panicked: {0}")]
     Panicked(String),
     /// The call took too long.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use codec::Decode;
-use myelin_runtime::{Hash, Header};
+use myelin_runtime::{arguments::Function, Hash, Header};
 use myelin_store::Snapshot;
 use sp_runtime::{traits::BlakeTwo256, ApplyExtrinsicResult};
 use sp_state_machine::{Backend as _, IterArgs, OverlayedChanges};
@@ -161,9 +161,13 @@ impl StateView {
     /// # Errors
     /// See [`CallError`].
     pub fn call(&self, method: &str, arguments: &[u8], limits: CallLimits) -> Result<Vec<u8>, CallError> {
+        let function = Function::find(method).ok_or_else(|| CallError::UnknownMethod(method.to_owned()))?;
         let state = self.own_backend();
         let options = CallOptions { deadline: Deadline::after(limits.max_time), ..CallOptions::default() };
-        let call = || call_runtime(&state, &mut OverlayedChanges::default(), options, method, arguments);
+        let call = || {
+            function.check(arguments)?;
+            call_runtime(&state, &mut OverlayedChanges::default(), options, method, arguments)
+        };
         let answer = with_ample_stack(call)?;
         if answer.len() > limits.max_result_bytes {
             return Err(CallError::ResultTooLarge { found: answer.len(), limit: limits.max_result_bytes });

@@ -319,7 +319,7 @@ fn runtime_calls_answer_and_fail_as_values() {
     let unknown = call("No_such_method", &[], CallLimits::default()).unwrap_err();
     assert_eq!(unknown.to_string(), "Exported method No_such_method is not found");
     let garbage = call("AccountNonceApi_account_nonce", &[1], CallLimits::default()).unwrap_err();
-    assert!(matches!(garbage, CallError::Panicked(_)), "{garbage}");
+    assert!(matches!(garbage, CallError::Arguments(_)), "{garbage}");
     let large = CallLimits { max_result_bytes: 100, ..CallLimits::default() };
     assert!(matches!(
         call("Metadata_metadata", &[], large),

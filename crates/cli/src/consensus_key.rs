@@ -4,7 +4,7 @@
 //! that uses it and never copied to another one that runs.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{File, OpenOptions},
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::Path,
@@ -12,6 +12,8 @@ use std::{
 
 use anyhow::{bail, Context as _, Result};
 use myelin_bft::ConsensusSecret;
+
+use crate::private_file;
 
 /// More of a file is not read.
 const MAX_FILE_BYTES: u64 = 1024;
@@ -34,26 +36,34 @@ pub fn create(path: &Path) -> Result<ConsensusSecret> {
 /// Reads a key.
 pub fn load(path: &Path) -> Result<ConsensusSecret> {
     let hint = "make one with `myelin init`, or run without --validator to follow only";
-    let metadata =
-        fs::metadata(path).with_context(|| format!("no consensus key at {}: {hint}", path.display()))?;
-    let text = match metadata.len() {
-        ..=MAX_FILE_BYTES => fs::read_to_string(path).with_context(|| path.display().to_string())?,
-        _ => String::new(),
-    };
+    let file = File::open(path).with_context(|| format!("no consensus key at {}: {hint}", path.display()))?;
+    let bytes = private_file::read(path, file, MAX_FILE_BYTES)?;
     let mut seed = [0; 32];
-    if hex::decode_to_slice(text.trim(), &mut seed).is_err() {
+    if hex::decode_to_slice(bytes.trim_ascii(), &mut seed).is_err() {
         // The content stays secret even when it is wrong.
         bail!(
-            "{} is no consensus key: expected 64 hexadecimal digits; restore it from a backup",
-            path.display()
+            "{} is no consensus key: expected 64 hexadecimal digits, found {}; restore it from a backup",
+            path.display(),
+            described(&bytes)
         );
     }
     Ok(ConsensusSecret::from_seed(&seed))
 }
 
+fn described(bytes: &[u8]) -> String {
+    match (bytes.len(), std::str::from_utf8(bytes)) {
+        (0, _) => "an empty file".to_owned(),
+        (length, Ok(_)) => format!("{length} bytes of other text"),
+        (length, Err(_)) => format!("{length} bytes that are no text"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::PermissionsExt,
+    };
 
     use super::*;
 
@@ -71,8 +81,45 @@ mod tests {
     fn what_is_no_key_is_explained() {
         let directory = tempfile::tempdir().expect("temporary directory");
         let path = directory.path().join("consensus.key");
-        assert!(load(&path).err().is_some_and(|error| error.to_string().contains("myelin init")));
-        fs::write(&path, "abcd").expect("writes");
-        assert!(load(&path).err().is_some_and(|error| error.to_string().contains("64 hexadecimal digits")));
+        let complaint = || load(&path).map(drop).expect_err("no key").to_string();
+        assert!(complaint().contains("myelin init"), "{}", complaint());
+        create(&path).expect("makes");
+        for (content, found) in [
+            (&b""[..], "found an empty file"),
+            (b"abcd", "found 4 bytes of other text"),
+            (b"\xff\xfe\x00", "found 3 bytes that are no text"),
+            (&[b'a'; 5_000], "found 1024 bytes of other text"),
+        ] {
+            fs::write(&path, content).expect("writes");
+            let complaint = complaint();
+            assert!(
+                complaint.contains("consensus.key is no consensus key: expected 64 hexadecimal digits"),
+                "{complaint}"
+            );
+            assert!(
+                complaint.contains(found) && complaint.contains("restore it from a backup"),
+                "{complaint}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("consensus.key");
+        create(&path).expect("makes");
+        for mode in [0o644, 0o640, 0o604, 0o620, 0o601] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("changes");
+            let refused = load(&path).map(drop).expect_err("refuses").to_string();
+            assert!(refused.contains(&format!("run `chmod 600 {}`", path.display())), "{refused}");
+            assert!(refused.contains(&format!("found {mode:04o}")), "{refused}");
+            assert!(private_file::check_if_exists(&path).is_err());
+        }
+        for mode in [0o600, 0o400] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("changes");
+            load(&path).expect("reads");
+            private_file::check_if_exists(&path).expect("is private");
+        }
+        private_file::check_if_exists(&directory.path().join("missing")).expect("is nobody's");
     }
 }

@@ -11,6 +11,7 @@ mod ending;
 mod keys;
 mod network_files;
 mod output;
+mod private_file;
 mod processes;
 mod table;
 mod transaction;

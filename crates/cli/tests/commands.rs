@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
+
 use support::{document, failure, run, without_room, Chain};
 
 #[test]
@@ -44,6 +46,32 @@ fn a_subnet_is_opened_staked_on_and_judged() {
     assert_eq!(stakes["stakes"][0]["netuid"], 1);
     chain.ask(&["stake", "remove", "1", "-w", "//Bob"]);
     assert_eq!(chain.ask(&["query", "conservation"])["conserved"], true);
+}
+
+#[test]
+fn web_pages_and_names_are_allowed_by_flags() {
+    const OK: &str = "HTTP/1.1 200 OK";
+    const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden";
+    const WALLET: &str = "https://wallet.example";
+    let closed = Chain::start(&["--block-time", "manual"]);
+    assert_eq!(closed.status_for("localhost", WALLET), FORBIDDEN);
+    assert_eq!(closed.status_for("node.example", "https://polkadot.js.org"), FORBIDDEN);
+    let open = Chain::start(&[
+        "--block-time",
+        "manual",
+        "--rpc-allowed-origin",
+        "https://other.example,https://wallet.example",
+        "--rpc-allowed-host",
+        "node.example",
+    ]);
+    assert_eq!(open.status_for("localhost", WALLET), OK);
+    assert_eq!(open.status_for("node.example:9944", WALLET), OK);
+    assert_eq!(open.status_for("elsewhere.example", WALLET), FORBIDDEN);
+    assert_eq!(open.status_for("localhost", "https://polkadot.js.org"), FORBIDDEN, "the default is replaced");
+    let mistaken = run(&["dev", "--rpc-allowed-origin", "wallet.example"]);
+    assert_eq!(mistaken.status.code(), Some(2));
+    let words = String::from_utf8_lossy(&mistaken.stderr);
+    assert!(words.contains("write scheme and name alone"), "{words}");
 }
 
 #[test]
@@ -233,6 +261,33 @@ fn a_truncated_keyfile_is_an_error_that_names_the_file() {
     std::fs::write(&keyfile, &text[..text.len() / 2]).expect("writes");
     let broken = failure(&["--wallet-path", path, "wallet", "sign", "hello", "-w", "mine", "--coldkey"]);
     assert!(broken.contains("coldkey"), "{broken}");
+}
+
+#[test]
+fn key_files_that_others_can_read_stop_a_node() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let network = directory.path().to_str().expect("a path of text");
+    document(&["init", network]);
+    let (chain, base_path) = (format!("{network}/chain.json"), format!("{network}/node-0"));
+    let node = ["node", "--validator", "--chain", &chain, "--base-path", &base_path, "--rpc-port", "0"];
+    let readable_for = |name: &str, mode: u32| {
+        let path = directory.path().join("node-0").join(name);
+        if !path.exists() {
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("makes it");
+            std::fs::write(&path, "a secret").expect("writes");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("changes");
+        path.display().to_string()
+    };
+    for name in ["consensus.key", "gossip.key", "consensus/network.key"] {
+        let path = readable_for(name, 0o644);
+        let refused = failure(&node);
+        assert!(refused.contains(&format!("run `chmod 600 {path}`")), "{refused}");
+        readable_for(name, 0o600);
+    }
+    std::fs::write(&chain, "[]").expect("writes");
+    let refused = failure(&node);
+    assert!(refused.contains("chain.json is no chain spec: expected a JSON object"), "{refused}");
 }
 
 #[test]

@@ -125,11 +125,20 @@ impl Subnet {
                 .await
                 .expect("stake");
         }
-        let amount = 700 * RAO_PER_TAO;
-        client
-            .add_stake(&key("Ferdie"), &account("Ferdie"), 0, amount, WaitFor::InBlock)
-            .await
-            .expect("stake");
+        // Ferdie and nominators on root, and nominators on the subnet.
+        for (name, behind, netuid, tao) in [
+            ("Ferdie", "Ferdie", 0, 700),
+            ("Eve", "Bob", 0, 200),
+            ("Dave", "Bob", NETUID, 70),
+            ("Eve", "Bob", NETUID, 30),
+            ("Ferdie", "Charlie", NETUID, 90),
+        ] {
+            let amount = tao * RAO_PER_TAO;
+            client
+                .add_stake(&key(name), &account(behind), netuid, amount, WaitFor::InBlock)
+                .await
+                .expect("stake");
+        }
         // As if the second mechanism had been there when they registered.
         let updates = vec![subnet.height().await.into(); 5];
         subnet.put_at::<market::LastUpdate<Runtime>, _>(market::storage_index(NETUID, 1), updates).await;
@@ -149,6 +158,11 @@ impl Subnet {
                 vec![(half, account("Ferdie"))],
             )
             .await;
+        // What Bob keeps of it, what is burned of it, and what he takes of his nominators.
+        let take = market::ChildkeyTake::<Runtime>::storage_double_map_final_key(account("Bob"), NETUID);
+        subnet.put(take, 6_553u16).await;
+        subnet.put(market::CKBurn::<Runtime>::hashed_key().to_vec(), u64::MAX / 50).await;
+        subnet.put(market::Delegates::<Runtime>::hashed_key_for(account("Bob")), 5_000u16).await;
         subnet
     }
 
@@ -244,9 +258,22 @@ fn assert_agrees(report: &Value, epoch: u32) {
         (Some(epoch.into()), Some(2))
     );
     assert!(report["emission_rao"].as_u64().expect("an amount") > 0);
-    // Seven values a uid for the subnet, three for each mechanism.
+    // Seven values a uid for the subnet, three for each mechanism, and four for each hotkey that is paid.
     let left_out = report["overwritten_uids"].as_array().expect("uids").len() as u64;
-    assert!(report["compared_values"].as_u64().expect("a count") >= (5 - left_out) * (7 + 2 * 2));
+    assert!(report["compared_values"].as_u64().expect("a count") > (5 - left_out) * (7 + 2 * 2) + 6 * 4);
+    let reasons = report["not_compared"].as_array().expect("a list");
+    assert!(reasons
+        .iter()
+        .any(|left_out| left_out["value"].as_str().is_some_and(|text| text.contains("TotalHotkeyAlpha"))));
+}
+
+/// Dividends of `name` in the state after the newest block: for alpha, and for root.
+async fn dividends(subnet: &Subnet, name: &str) -> (u64, u64) {
+    let (client, hotkey) = (&subnet.client, account(name));
+    let alpha = client.double_map::<market::AlphaDividendsPerSubnet<Runtime>, _, _, _>(NETUID, &hotkey).await;
+    let root =
+        client.double_map::<market::RootAlphaDividendsPerSubnet<Runtime>, _, _, _>(NETUID, &hotkey).await;
+    (alpha.expect("reads"), root.expect("reads"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,14 +291,25 @@ async fn epochs_of_a_chain_are_verified_and_tampering_is_found() {
     subnet.judge_all().await;
     let yuma3 = subnet.run_epoch().await;
     assert_agrees(&subnet.verify(&[]), yuma3);
+    assert!(dividends(&subnet, "Bob").await.0 > 0 && dividends(&subnet, "Charlie").await.0 > 0);
+    assert_eq!(dividends(&subnet, "Bob").await.1, 0, "root is not paid while prices are low");
+    let price = substrate_fixed::types::I96F32::from_num(2);
+    subnet.put_at::<market::SubnetMovingPrice<Runtime>, _>(NETUID, price).await;
     subnet.put_at::<market::Yuma3On<Runtime>, _>(NETUID, false).await;
     subnet.put_at::<market::BondsPenalty<Runtime>, _>(NETUID, 30_000u16).await;
     let yuma2 = subnet.run_epoch().await;
     assert_agrees(&subnet.verify(&[]), yuma2);
+    assert!(dividends(&subnet, "Bob").await.1 > 0 && dividends(&subnet, "Ferdie").await.1 > 0);
+    assert_eq!(dividends(&subnet, "Charlie").await.1, 0, "nobody stakes on root with Charlie");
     subnet.put_at::<market::Yuma3On<Runtime>, _>(NETUID, true).await;
     subnet.put_at::<market::LiquidAlphaOn<Runtime>, _>(NETUID, true).await;
+    subnet.put_at::<market::CommitRevealWeightsEnabled<Runtime>, _>(NETUID, true).await;
+    let destination =
+        market::AutoStakeDestination::<Runtime>::storage_double_map_final_key(account("Dave"), NETUID);
+    subnet.put(destination, account("Charlie")).await;
     let liquid = subnet.run_epoch().await;
     assert_agrees(&subnet.verify(&[]), liquid);
+    subnet.put_at::<market::CommitRevealWeightsEnabled<Runtime>, _>(NETUID, false).await;
     let between = (yuma2 + 2).to_string();
     assert_agrees(&subnet.verify(&["--at", &between]), yuma2);
     let shown = run(&["--node", &subnet.chain.url, "epoch", "--from-chain", "--netuid", "1"]);
@@ -310,6 +348,21 @@ async fn epochs_of_a_chain_are_verified_and_tampering_is_found() {
     assert!(differences.iter().all(|difference| difference["field"] == "dividends"), "{differences:?}");
     assert!(differences.iter().any(|difference| difference["uid"] == 1 && difference["stored"] == 2));
     assert!(told.contains("does not come to"), "{told}");
+
+    let epoch = subnet.approach_epoch().await;
+    let bob =
+        market::RootAlphaDividendsPerSubnet::<Runtime>::storage_double_map_final_key(NETUID, account("Bob"));
+    subnet.put(bob, 1_234u64).await;
+    assert_eq!(subnet.last_epoch().await, epoch);
+    let (report, _) = subnet.dispute(&[]);
+    let differences = report["differences"].as_array().expect("differences");
+    assert_eq!(differences.len(), 1, "{differences:?}");
+    let (field, hotkey) = (&differences[0]["field"], &differences[0]["hotkey"]);
+    assert_eq!(
+        (field.as_str(), hotkey.as_str()),
+        (Some("root_dividends"), Some(&*account("Bob").to_string()))
+    );
+    assert_eq!(differences[0]["stored"], 1_234);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,6 +60,17 @@ pub enum ChainSpecError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// It is not a JSON object at all.
+    #[error(
+        "{path} is no chain spec: expected a JSON object with `version`, `name`, `kind` and `genesis`, found {found}; \
+         take the file of those who run the chain, or make one with `myelin init`"
+    )]
+    NotAnObject {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: &'static str,
+    },
     /// It is not JSON, or something in it is missing or has another type than expected.
     #[error("the chain spec {path} is wrong at `{key}`: {reason}")]
     Content {
@@ -117,7 +128,6 @@ enum KindName {
 
 /// Just enough to tell which version a file is of.
 #[derive(Deserialize)]
-#[serde(expecting = "a chain spec, which is an object with a `version`")]
 struct Versioned {
     version: u32,
 }
@@ -213,7 +223,21 @@ fn read(path: &Path) -> Result<Vec<u8>, ChainSpecError> {
     Ok(bytes)
 }
 
+/// What a document is that does not begin as an object. Lists would pass for one, because their items have an order.
+fn other_than_object(bytes: &[u8]) -> Option<&'static str> {
+    match (std::str::from_utf8(bytes), bytes.trim_ascii().first()) {
+        (Err(_), _) => Some("bytes that are no UTF-8 text"),
+        (_, None) => Some("an empty file"),
+        (_, Some(b'{')) => None,
+        (_, Some(b'[')) => Some("a list"),
+        _ => Some("something else"),
+    }
+}
+
 fn decode(path: &Path, bytes: &[u8]) -> Result<ChainSpec, ChainSpecError> {
+    if let Some(found) = other_than_object(bytes) {
+        return Err(ChainSpecError::NotAnObject { path: path.to_owned(), found });
+    }
     // The version first: a file of another one is not wrong, but not for this program.
     let Versioned { version } = parse(path, bytes)?.0;
     if version != FILE_VERSION {

@@ -23,6 +23,7 @@ mod handle;
 mod metrics;
 mod node;
 mod options;
+mod web;
 
 pub use chain_spec::{ChainSpec, ChainSpecError};
 pub use config::NodeConfig;
@@ -34,3 +35,4 @@ pub use myelin_metrics::{Health, TextSource};
 pub use myelin_rpc::{ChainKind, NetworkStatus, NetworkView, RpcConfig};
 pub use node::Node;
 pub use options::{HistoryOption, NodeOptions, NodeSettings, OptionsError};
+pub use web::{rpc_config, HostName, Origin};

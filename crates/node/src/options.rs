@@ -20,7 +20,10 @@ use std::{
 use clap::Args;
 use myelin_chain::History;
 use myelin_gossip::Multiaddr;
+use myelin_rpc::RpcConfig;
 use serde::{de, Deserialize, Deserializer};
+
+use crate::web::{self, HostName, Origin};
 
 /// Bytes of an options file; more are not read.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -47,6 +50,12 @@ pub struct NodeOptions {
     /// Port for HTTP and WebSocket [default: 9944]; 0 takes any free one.
     #[arg(long, env = "MYELIN_RPC_PORT", value_name = "PORT")]
     pub rpc_port: Option<u16>,
+    /// Web pages from elsewhere that may use the node, separated by commas, or * for all [default: https://polkadot.js.org].
+    #[arg(long, env = "MYELIN_RPC_ALLOWED_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub rpc_allowed_origin: Option<Vec<Origin>>,
+    /// Names, besides localhost, that clients may reach the node by, separated by commas, or * for all.
+    #[arg(long, env = "MYELIN_RPC_ALLOWED_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub rpc_allowed_host: Option<Vec<HostName>>,
     /// Address to agree on blocks at, such as /ip4/0.0.0.0/tcp/30333.
     #[arg(long, env = "MYELIN_P2P_LISTEN", value_name = "MULTIADDR")]
     pub p2p_listen: Option<Multiaddr>,
@@ -81,8 +90,8 @@ pub struct NodeSettings {
     pub base_path: Option<PathBuf>,
     /// File that says which chain to run.
     pub chain: Option<PathBuf>,
-    /// Where clients are served.
-    pub rpc_address: SocketAddr,
+    /// Where clients are served, and which.
+    pub rpc: RpcConfig,
     /// Where to agree on blocks; nothing for a node that only dials.
     pub p2p_listen: Option<Multiaddr>,
     /// With whom to agree on blocks.
@@ -104,7 +113,7 @@ pub struct NodeSettings {
 #[non_exhaustive]
 pub enum OptionsError {
     /// The file cannot be read.
-    #[error("the options file {path} cannot be read: {source}")]
+    #[error("the options file {path} cannot be read: {source}; name a file of TOML text, such as `rpc-port = 9945`")]
     File {
         /// The file.
         path: PathBuf,
@@ -146,6 +155,8 @@ impl NodeOptions {
             chain: self.chain.or(others.chain),
             rpc_address: self.rpc_address.or(others.rpc_address),
             rpc_port: self.rpc_port.or(others.rpc_port),
+            rpc_allowed_origin: self.rpc_allowed_origin.or(others.rpc_allowed_origin),
+            rpc_allowed_host: self.rpc_allowed_host.or(others.rpc_allowed_host),
             p2p_listen: self.p2p_listen.or(others.p2p_listen),
             p2p_peers: self.p2p_peers.or(others.p2p_peers),
             gossip_listen: self.gossip_listen.or(others.gossip_listen),
@@ -167,10 +178,11 @@ impl NodeOptions {
 
     fn into_settings(self) -> NodeSettings {
         let address = self.rpc_address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let address = SocketAddr::new(address, self.rpc_port.unwrap_or(DEFAULT_RPC_PORT));
         NodeSettings {
             base_path: self.base_path,
             chain: self.chain,
-            rpc_address: SocketAddr::new(address, self.rpc_port.unwrap_or(DEFAULT_RPC_PORT)),
+            rpc: web::rpc_config(address, self.rpc_allowed_origin, self.rpc_allowed_host),
             p2p_listen: self.p2p_listen,
             p2p_peers: self.p2p_peers.unwrap_or_default(),
             gossip_listen: self.gossip_listen,
@@ -261,6 +273,8 @@ mod tests {
             chain = "/etc/spec.json"
             rpc-address = "0.0.0.0"
             rpc-port = 1
+            rpc-allowed-origin = ["https://wallet.example", "http://10.0.0.2:3000"]
+            rpc-allowed-host = ["node.example"]
             p2p-listen = "/ip4/0.0.0.0/tcp/2"
             p2p-peers = ["/dns4/one/tcp/3"]
             gossip-listen = "/ip4/0.0.0.0/tcp/4"
@@ -276,7 +290,11 @@ mod tests {
         let expected = NodeSettings {
             base_path: Some("/srv/data".into()),
             chain: Some("/etc/spec.json".into()),
-            rpc_address: "0.0.0.0:1".parse().unwrap(),
+            rpc: RpcConfig {
+                allowed_origins: vec!["https://wallet.example".to_owned(), "http://10.0.0.2:3000".to_owned()],
+                allowed_hosts: vec!["node.example".to_owned()],
+                ..RpcConfig::at("0.0.0.0:1".parse().unwrap())
+            },
             p2p_listen: Some("/ip4/0.0.0.0/tcp/2".parse().unwrap()),
             p2p_peers: vec!["/dns4/one/tcp/3".parse().unwrap()],
             gossip_listen: Some("/ip4/0.0.0.0/tcp/4".parse().unwrap()),
@@ -295,6 +313,13 @@ mod tests {
             ("\n\nrpc-port = 99999", 3, "rpc-port", "invalid value"),
             ("rpc-port = \"x\"", 1, "rpc-port", "invalid type"),
             ("rpc-address = \"here\"", 1, "rpc-address", "invalid IP address"),
+            (
+                "rpc-allowed-origin = [\"wallet.example\"]",
+                1,
+                "rpc-allowed-origin",
+                "write scheme and name alone",
+            ),
+            ("rpc-allowed-host = [\"a:1\"]", 1, "rpc-allowed-host", "without scheme and port"),
             ("gossip-peers = [\n  \"/ip4/1.2.3.4\",\n  \"nowhere\",\n]", 3, "gossip-peers", "multiaddr"),
             ("history = 0", 1, "history", "from 1 on"),
             ("history = true", 1, "history", "expected \"archive\" or a number of blocks"),
@@ -322,7 +347,7 @@ mod tests {
             parse("rpc-port = 2\nhistory = 9\ngossip-peers = [\"/ip4/2.2.2.2/tcp/2\"]\nvalidator = true")
                 .unwrap();
         let settings = first.or(second).into_settings();
-        assert_eq!(settings.rpc_address.port(), 1);
+        assert_eq!(settings.rpc.address.port(), 1);
         assert_eq!(settings.gossip_peers, ["/ip4/1.1.1.1/tcp/1".parse::<Multiaddr>().unwrap()]);
         assert_eq!(settings.history, History::Blocks(9));
         assert!(!settings.validator, "that it is off is said, too");
@@ -331,7 +356,8 @@ mod tests {
     #[test]
     fn nothing_said_means_a_private_node() {
         let settings = NodeOptions::default().resolve().unwrap();
-        assert_eq!(settings.rpc_address, "127.0.0.1:9944".parse().unwrap());
+        assert_eq!(settings.rpc, RpcConfig::default());
+        assert_eq!(settings.rpc.address, "127.0.0.1:9944".parse().unwrap());
         assert_eq!(settings.history, History::Blocks(256));
         assert_eq!(
             (settings.metrics_address, settings.gossip_listen, settings.validator),

@@ -75,8 +75,12 @@ fn every_wrong_input_is_explained() {
     assert!(error.contains("/nowhere/spec.json") && error.contains("No such file"), "{error}");
 
     for (content, expected) in [
-        ("", "EOF while parsing"),
-        ("[]", "expected a chain spec"),
+        ("", "expected a JSON object with `version`, `name`, `kind` and `genesis`, found an empty file"),
+        (" \n", "found an empty file"),
+        ("[]", "found a list"),
+        ("[1, \"name\", \"local\", {}]", "found a list"),
+        ("7", "found something else"),
+        ("null", "or make one with `myelin init`"),
         ("{\"version\": 1", "line 1 column"),
         ("{\"version\": 2}", "has version 2, this program reads version 1"),
         ("{\"version\": 1}", "missing field `name`"),
@@ -85,6 +89,11 @@ fn every_wrong_input_is_explained() {
         let error = complaint(content);
         assert!(error.contains(expected), "{content}: {error}");
     }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("spec.json");
+    fs::write(&path, b"{\"name\": \"\xff\"}").unwrap();
+    let error = ChainSpec::load(&path).unwrap_err().to_string();
+    assert!(error.contains("spec.json is no chain spec") && error.contains("no UTF-8 text"), "{error}");
     let trailing = complaint(&(ChainSpec::development().to_json() + "{}"));
     assert!(trailing.contains("trailing characters"), "{trailing}");
 }

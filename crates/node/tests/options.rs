@@ -32,7 +32,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
     let config = ["--config", file.to_str().unwrap()];
 
     let found = settings(&config).unwrap();
-    assert_eq!((found.rpc_address, found.history), ("0.0.0.3:30".parse().unwrap(), History::Blocks(31)));
+    assert_eq!((found.rpc.address, found.history), ("0.0.0.3:30".parse().unwrap(), History::Blocks(31)));
     assert_eq!(found.chain, Some(directory.path().join("spec.json")));
     assert!(!found.validator);
 
@@ -41,13 +41,15 @@ fn flags_win_over_environment_over_file_over_defaults() {
         ("MYELIN_RPC_PORT", "20"),
         ("MYELIN_HISTORY", "21"),
         ("MYELIN_VALIDATOR", "true"),
+        ("MYELIN_RPC_ALLOWED_ORIGIN", "https://one.example,https://two.example"),
         ("MYELIN_GOSSIP_PEERS", "/ip4/2.2.2.2/tcp/2,/ip4/2.2.2.2/tcp/3"),
     ] {
         env::set_var(name, value);
     }
     let found = settings(&[]).unwrap();
-    assert_eq!((found.rpc_address, found.history), ("0.0.0.3:20".parse().unwrap(), History::Blocks(21)));
+    assert_eq!((found.rpc.address, found.history), ("0.0.0.3:20".parse().unwrap(), History::Blocks(21)));
     assert_eq!((found.validator, found.gossip_peers.len()), (true, 2));
+    assert_eq!(found.rpc.allowed_origins, ["https://one.example", "https://two.example"]);
 
     let flags = [
         "--rpc-port",
@@ -57,14 +59,23 @@ fn flags_win_over_environment_over_file_over_defaults() {
         "/ip4/1.1.1.1/tcp/1",
         "--history",
         "archive",
+        "--rpc-allowed-origin",
+        "https://three.example",
+        "--rpc-allowed-host",
+        "one.example",
+        "--rpc-allowed-host",
+        "two.example",
     ];
     let found = settings(&flags).unwrap();
-    assert_eq!((found.rpc_address, found.history), ("0.0.0.3:10".parse().unwrap(), History::Archive));
+    assert_eq!((found.rpc.address, found.history), ("0.0.0.3:10".parse().unwrap(), History::Archive));
     assert_eq!((found.validator, found.gossip_peers.len()), (false, 1));
+    assert_eq!(found.rpc.allowed_origins, ["https://three.example"]);
+    assert_eq!(found.rpc.allowed_hosts, ["one.example", "two.example"]);
     assert!(settings(&["--validator"]).unwrap().validator);
 
     assert!(refused(&["--history", "0"]).contains("neither `archive` nor a number of blocks"));
     assert!(refused(&["--gossip-listen", "here"]).contains("--gossip-listen"));
+    assert!(refused(&["--rpc-allowed-origin", "wallet.example"]).contains("write scheme and name alone"));
     env::set_var("MYELIN_RPC_PORT", "many");
     assert!(refused(&[]).contains("invalid value 'many' for '--rpc-port <PORT>'"));
     env::remove_var("MYELIN_RPC_PORT");

@@ -13,7 +13,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         Arc,
     },
     task::{Context, Poll},
@@ -25,7 +25,10 @@ use futures::{
     task::AtomicWaker,
 };
 use jsonrpsee::{
-    server::middleware::rpc::{RpcService, RpcServiceT},
+    server::{
+        middleware::rpc::{RpcService, RpcServiceT},
+        MethodCallback, Methods,
+    },
     types::{
         error::{OVERSIZED_RESPONSE_CODE, OVERSIZED_RESPONSE_MSG},
         ErrorObjectOwned, Id, Request,
@@ -43,13 +46,16 @@ use tokio_util::{
 };
 
 use crate::{
-    error::{busy, RpcResult},
+    error::{busy, needs_websocket, RpcResult},
+    gate::Transport,
     statistics::RpcStatistics,
     RpcConfig,
 };
 
 /// Bytes of answers that wait, above which no more requests are read. Each answer that waits costs some kilobytes besides.
 const READ_ON_BELOW_BYTES: usize = 64 << 10;
+/// How soon an answer is on its way to a client that takes it.
+const SENT_WITHIN: Duration = Duration::from_secs(1);
 /// What a connection may hold even if all together hold too much.
 const SHARE_BYTES: usize = 256 << 10;
 /// A request is in memory as it came, as its parameters, and decoded.
@@ -76,9 +82,15 @@ pub(crate) struct Flow {
     stalled: AtomicBool,
     /// Whether the client has taken nothing for too long. Ends reading as well, which goes on independently of writing.
     abandoned: AtomicBool,
+    /// Cancelled when the connection is over.
+    closed: CancellationToken,
     /// Whoever reads from the socket.
     reader: AtomicWaker,
     drained: Notify,
+    /// Times that something was written.
+    writes: AtomicU64,
+    /// Their number when waiting for more room turned out to be in vain.
+    in_vain_after: AtomicU64,
     limits: Limits,
 }
 
@@ -101,8 +113,11 @@ impl Flow {
             unread_bytes: AtomicUsize::new(0),
             stalled: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
+            closed: CancellationToken::new(),
             reader: AtomicWaker::new(),
             drained: Notify::new(),
+            writes: AtomicU64::new(0),
+            in_vain_after: AtomicU64::new(u64::MAX),
             limits: Limits {
                 in_progress: config.max_requests_in_progress.max(1),
                 request_bytes: config.max_request_bytes as usize,
@@ -139,6 +154,7 @@ impl Flow {
         let owed = before.unwrap_or_default().min(bytes);
         self.traffic.held_bytes.fetch_sub(owed, Ordering::AcqRel);
         self.stalled.store(false, Ordering::Release);
+        self.writes.fetch_add(1, Ordering::AcqRel);
         // What is answered without having been a request was read all the same.
         self.undecoded_bytes.store(0, Ordering::Release);
         if self.unread_bytes.load(Ordering::Acquire) <= self.limits.unread_bytes {
@@ -175,18 +191,34 @@ impl Flow {
     /// Waits until the client has read enough of the answers that it has.
     async fn room(&self) -> RpcResult<()> {
         self.check_share()?;
-        let drained = async {
-            loop {
-                let notified = self.drained.notified();
-                if self.unread_bytes.load(Ordering::Acquire) <= self.limits.unread_bytes {
-                    return;
-                }
-                notified.await;
+        match tokio::time::timeout(self.limits.max_wait, self.drains()).await {
+            Ok(true) => Ok(()),
+            _ => Err(busy("too many answers wait to be read; read them, or ask for less in one batch")),
+        }
+    }
+
+    /// Waits until few enough answers wait. False when that would be in vain, because they are not being sent: the answers to
+    /// a batch are kept until there are all of them.
+    async fn drains(&self) -> bool {
+        loop {
+            let drained = self.drained.notified();
+            let writes = self.writes.load(Ordering::Acquire);
+            if self.unread_bytes.load(Ordering::Acquire) <= self.limits.unread_bytes {
+                return true;
             }
-        };
-        tokio::time::timeout(self.limits.max_wait, drained)
-            .await
-            .map_err(|_| busy("too many answers wait to be read; read them, or ask for less in one batch"))
+            if self.in_vain_after.load(Ordering::Acquire) == writes {
+                return false;
+            }
+            if tokio::time::timeout(SENT_WITHIN, drained).await.is_err() && self.is_idle_since(writes) {
+                self.in_vain_after.store(writes, Ordering::Release);
+                return false;
+            }
+        }
+    }
+
+    /// Whether nothing was written since, although the client would take it.
+    fn is_idle_since(&self, writes: u64) -> bool {
+        self.writes.load(Ordering::Acquire) == writes && !self.stalled.load(Ordering::Acquire)
     }
 
     /// The answer, or an error if it is too large.
@@ -196,6 +228,11 @@ impl Flow {
             found if found > limit => MethodResponse::error(id, oversized(found, limit)),
             _ => response,
         }
+    }
+
+    /// Ends when the connection is over.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
     }
 
     /// Nothing more is read or written.
@@ -236,6 +273,7 @@ impl Drop for InProgress {
 #[derive(Clone)]
 pub(crate) struct Metered {
     service: RpcService,
+    methods: Methods,
     flow: Arc<Flow>,
     context: Arc<crate::Context>,
     statistics: Arc<RpcStatistics>,
@@ -244,11 +282,24 @@ pub(crate) struct Metered {
 impl Metered {
     pub fn new(
         service: RpcService,
+        methods: Methods,
         flow: Arc<Flow>,
         context: Arc<crate::Context>,
         statistics: Arc<RpcStatistics>,
     ) -> Self {
-        Self { service, flow, context, statistics }
+        Self { service, methods, flow, context, statistics }
+    }
+
+    /// Only a WebSocket can carry notifications.
+    fn check_transport(&self, request: &Request<'_>) -> RpcResult<()> {
+        let is_subscription = matches!(
+            self.methods.method(&request.method),
+            Some(MethodCallback::Subscription(_) | MethodCallback::Unsubscription(_))
+        );
+        match request.extensions().get() {
+            Some(Transport::Http) if is_subscription => Err(needs_websocket(&request.method)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -256,7 +307,8 @@ impl<'a> RpcServiceT<'a> for Metered {
     type Future = BoxFuture<'a, MethodResponse>;
 
     fn call(&self, mut request: Request<'a>) -> Self::Future {
-        let Self { service, flow, context, statistics } = self.clone();
+        let Self { service, flow, context, statistics, .. } = self.clone();
+        let transport = self.check_transport(&request);
         let request_bytes = request.params.as_ref().map_or(0, |parameters| parameters.get().len());
         let in_progress = flow.begin(request_bytes, context.workshop.token());
         request.extensions_mut().insert(Arc::clone(&flow));
@@ -264,7 +316,11 @@ impl<'a> RpcServiceT<'a> for Metered {
             let _in_progress = in_progress;
             let (id, method) = (request.id.clone().into_owned(), request.method.clone());
             let began = Instant::now();
-            let response = match flow.room().await {
+            let may_go_on = match transport {
+                Ok(()) => flow.room().await,
+                refused => refused,
+            };
+            let response = match may_go_on {
                 Ok(()) => flow.bounded(id, service.call(request).await),
                 Err(error) => MethodResponse::error(id, error),
             };
@@ -344,6 +400,12 @@ fn timed_out() -> io::Error {
 fn poll_cut<T>(cut: &mut Cut, context: &mut Context<'_>) -> Poll<io::Result<T>> {
     let aborted = || Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the node stops"));
     cut.as_mut().poll(context).map(|()| aborted())
+}
+
+impl<S, Held> Drop for Guarded<S, Held> {
+    fn drop(&mut self) {
+        self.flow.closed.cancel();
+    }
 }
 
 impl<S: AsyncRead + Unpin, Held: Unpin> AsyncRead for Guarded<S, Held> {

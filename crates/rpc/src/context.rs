@@ -6,6 +6,7 @@ use myelin_chain::{CallLimits, Chain, Hash, LocalHandle, Mempool, StateView};
 
 use crate::{
     error::{self, limit_exceeded, RpcResult},
+    metadata::MetadataCache,
     work::Workshop,
     RpcConfig,
 };
@@ -77,12 +78,13 @@ pub(crate) struct Context {
     pub services: Services,
     pub config: RpcConfig,
     pub workshop: Workshop,
+    pub metadata: MetadataCache,
 }
 
 impl Context {
     pub fn new(services: Services, config: RpcConfig) -> Self {
         let workshop = Workshop::new(&config);
-        Self { services, config, workshop }
+        Self { services, config, workshop, metadata: MetadataCache::default() }
     }
 
     pub fn chain(&self) -> &Chain {

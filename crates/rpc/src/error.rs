@@ -48,6 +48,14 @@ pub(crate) fn busy(text: impl Into<String>) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(BUSY, text, None::<()>)
 }
 
+/// The method is not available over HTTP.
+pub(crate) fn needs_websocket(method: &str) -> ErrorObjectOwned {
+    let text = format!(
+        "{method} is a subscription, which needs a WebSocket: connect to the same address with ws:// instead of http://"
+    );
+    ErrorObjectOwned::owned(ErrorCode::MethodNotFound.code(), text, None::<()>)
+}
+
 pub(crate) fn limit_exceeded(text: impl Into<String>) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(LIMIT_EXCEEDED, text, None::<()>)
 }
@@ -74,7 +82,7 @@ pub(crate) fn call(error: CallError) -> ErrorObjectOwned {
     match error {
         CallError::Store(error) => chain(error.into()),
         CallError::Panicked(text) => client(format_args!(
-            "Execution failed: the runtime call panicked, probably because of its arguments: {text}"
+            "Execution failed: the runtime call panicked: {text}; this is a defect of the node, please report it"
         )),
         CallError::ResultTooLarge { .. } => limit_exceeded(error.to_string()),
         error => client(format_args!("Execution failed: {error}")),

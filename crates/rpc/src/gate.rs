@@ -3,7 +3,8 @@
 //! A server on this machine is within reach of every web page that its user opens. Browsers say which page a request comes
 //! from (`Origin`), also for WebSockets, so pages from elsewhere are refused unless they are allowed. A page can also give
 //! its own name the address of this machine and be its own origin (*DNS rebinding*); it cannot hide the name (`Host`), so
-//! unknown names are refused, too. Programs that are no browsers send no origin and pass.
+//! unknown names are refused, too. Programs that are no browsers send no origin and pass. Over HTTP, browsers want to hear
+//! that a page is allowed before they send its request, and again before they let it see the answer.
 
 use std::{
     net::IpAddr,
@@ -11,13 +12,19 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures::future::{ready, Either, Ready};
-use http::{
-    header::{HeaderName, HOST, ORIGIN},
-    uri::Authority,
-    Request, StatusCode, Uri,
+use futures::{
+    future::{ready, BoxFuture, Either, Ready},
+    FutureExt, TryFutureExt,
 };
-use jsonrpsee::server::{HttpBody, HttpResponse};
+use http::{
+    header::{
+        HeaderName, HeaderValue, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, VARY,
+    },
+    uri::Authority,
+    Method, Request, StatusCode, Uri,
+};
+use jsonrpsee::server::{ws::is_upgrade_request, HttpBody, HttpResponse};
 use tower::Service;
 
 use crate::RpcConfig;
@@ -39,13 +46,14 @@ impl Gate {
     /// The answer to a request that must not be served.
     pub fn refusal<B>(&self, request: &Request<B>) -> Option<HttpResponse> {
         let origins = values(request, ORIGIN).find(|origin| !self.allows_origin(origin)).map(|origin| {
-            format!("web pages of {origin} may not use this node; its operator can allow that origin\n")
+            format!("web pages of {origin} may not use this node; its operator can allow them with --rpc-allowed-origin {origin}\n")
         });
         let named = request.uri().authority().map(Authority::as_str);
         let mut names = named.into_iter().chain(values(request, HOST));
         let hosts = names.find(|name| !self.allows_host(name)).map(|name| {
             format!(
-                "this node is not known as {name}; use its IP address, or let its operator allow that name\n"
+                "this node is not known as {name}; use its IP address, or let its operator allow that name with \
+                 --rpc-allowed-host\n"
             )
         });
         origins.or(hosts).map(forbidden)
@@ -59,6 +67,22 @@ impl Gate {
         let Ok(authority) = name.parse::<Authority>() else { return false };
         let host = authority.host();
         lists(&self.hosts, host) || is_localhost(host) || address(host).is_some()
+    }
+}
+
+/// How a request comes; kept among its extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Http,
+    WebSocket,
+}
+
+impl Transport {
+    fn of<B>(request: &Request<B>) -> Self {
+        match is_upgrade_request(request) {
+            true => Self::WebSocket,
+            false => Self::Http,
+        }
     }
 }
 
@@ -78,20 +102,29 @@ impl<S> Gated<S> {
 impl<S, B> Service<Request<B>> for Gated<S>
 where
     S: Service<Request<B>, Response = HttpResponse>,
+    S::Future: Send + 'static,
 {
     type Response = HttpResponse;
     type Error = S::Error;
-    type Future = Either<Ready<Result<HttpResponse, S::Error>>, S::Future>;
+    type Future =
+        Either<Ready<Result<HttpResponse, S::Error>>, BoxFuture<'static, Result<HttpResponse, S::Error>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.gate.refusal(&request) {
-            Some(refusal) => Either::Left(ready(Ok(refusal))),
-            None => Either::Right(self.service.call(request)),
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let transport = Transport::of(&request);
+        request.extensions_mut().insert(transport);
+        if let Some(refusal) = self.gate.refusal(&request) {
+            return Either::Left(ready(Ok(refusal)));
         }
+        let page = request.headers().get(ORIGIN).cloned();
+        if is_preflight(&request) {
+            return Either::Left(ready(Ok(readable_by(page, permission()))));
+        }
+        let answer = self.service.call(request);
+        Either::Right(answer.map_ok(|answer| readable_by(page, answer)).boxed())
     }
 }
 
@@ -117,6 +150,31 @@ fn is_localhost(host: &str) -> bool {
 
 fn address(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Whether a browser asks beforehand what a page may do.
+fn is_preflight<B>(request: &Request<B>) -> bool {
+    request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// What an allowed page may do: send JSON.
+fn permission() -> HttpResponse {
+    let mut response = HttpResponse::new(HttpBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+    response
+}
+
+/// Browsers hand an answer over only to a page that it names.
+fn readable_by(page: Option<HeaderValue>, mut response: HttpResponse) -> HttpResponse {
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("origin"));
+    if let Some(page) = page {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, page);
+    }
+    response
 }
 
 fn forbidden(text: String) -> HttpResponse {

@@ -7,8 +7,8 @@
 //! - `myelin_conservation`, which adds up all money;
 //! - `dev_*` on development chains, to make blocks, move time, and go back.
 //!
-//! Web pages from elsewhere are refused unless they are allowed. Other requests come from anywhere, so each limit in [`RpcConfig`] bounds something that a client could otherwise make the
-//! node do without end. Work on the database or the runtime never runs on an async thread and takes turns, so that
+//! Web pages from elsewhere are refused unless they are allowed. Other requests come from anywhere, so each limit in
+//! [`RpcConfig`] bounds something that a client could otherwise make the node do without end. Work on the database or the runtime never runs on an async thread and takes turns, so that
 //! whatever clients ask, blocks are made on time.
 
 mod config;
@@ -16,6 +16,7 @@ mod connection;
 mod context;
 mod error;
 mod gate;
+mod metadata;
 mod methods;
 mod parameters;
 mod runtime_calls;

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     connection::Flow,
-    error::RpcResult,
+    error::{busy, RpcResult},
     parameters::{Arguments, Names},
     work::Cost,
     Context,
@@ -42,6 +42,8 @@ pub(crate) enum Run {
     Blocking(Cost, fn(&Context, Arguments) -> RpcResult),
     /// Mostly by waiting.
     Waiting(fn(Arc<Context>, Arguments) -> Answer),
+    /// By waiting, and given up when whoever asked has gone.
+    WhileConnected(fn(Arc<Context>, Arguments) -> Answer),
 }
 
 /// An answer that takes a while.
@@ -69,7 +71,20 @@ impl Method {
                 context.workshop.run(cost, work).await?
             }
             Run::Waiting(run) => run(context, Arguments::parse(&params, self.parameters)?).await,
+            Run::WhileConnected(run) => {
+                let answer = run(context, Arguments::parse(&params, self.parameters)?);
+                while_connected(extensions.get::<Arc<Flow>>(), answer).await
+            }
         }
+    }
+}
+
+async fn while_connected(flow: Option<&Arc<Flow>>, answer: Answer) -> RpcResult {
+    let Some(flow) = flow else { return answer.await };
+    tokio::select! {
+        biased;
+        answer = answer => answer,
+        () = flow.closed() => Err(busy("the connection is closed")),
     }
 }
 

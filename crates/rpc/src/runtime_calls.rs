@@ -4,7 +4,7 @@
 //! let through. What builds, executes or validates blocks is the node's business.
 
 use codec::{Compact, Decode};
-use myelin_chain::{block::decode_extrinsic, CallError};
+use myelin_chain::CallError;
 
 use crate::error::{self, client, limit_exceeded, RpcResult};
 
@@ -29,10 +29,6 @@ const READABLE_FUNCTIONS: &[&str] = &["Core_version"];
 /// Runtime APIs that only the node calls.
 const INTERNAL: &[&str] = &["BlockBuilder", "Core", "TaggedTransactionQueue"];
 
-/// Functions whose arguments are an extrinsic and its length.
-const OF_EXTRINSICS: &[&str] =
-    &["TransactionPaymentApi_query_fee_details", "TransactionPaymentApi_query_info"];
-
 /// Functions whose arguments begin with a list of accounts, for each of which they do the whole work.
 const OF_ACCOUNTS: &[&str] = &[
     "StakeInfoRuntimeApi_get_stake_availability_for_coldkeys",
@@ -42,17 +38,13 @@ const OF_ACCOUNTS: &[&str] = &[
 /// Accounts that such a list may name.
 const MAX_ACCOUNTS: u32 = 1_000;
 
-const LENGTH_BYTES: usize = size_of::<u32>();
-
-/// Whether `method` may be called with these arguments.
+/// Whether `method` may be called with these arguments. Whether they are arguments at all, the chain checks.
 ///
 /// # Errors
 /// One that tells a function that is refused from one that does not exist.
 pub(crate) fn check(method: &str, arguments: &[u8]) -> RpcResult<()> {
     let api = method.split_once('_').map_or(method, |(api, _)| api);
-    if OF_EXTRINSICS.contains(&method) {
-        check_extrinsic(arguments)
-    } else if OF_ACCOUNTS.contains(&method) {
+    if OF_ACCOUNTS.contains(&method) {
         check_accounts(arguments)
     } else if READABLE.contains(&api) || READABLE_FUNCTIONS.contains(&method) {
         Ok(())
@@ -66,21 +58,13 @@ pub(crate) fn check(method: &str, arguments: &[u8]) -> RpcResult<()> {
     }
 }
 
-/// The runtime decodes an extrinsic here without limiting how deep its calls are nested, and would run out of stack.
-fn check_extrinsic(arguments: &[u8]) -> RpcResult<()> {
-    let (extrinsic, _) = arguments
-        .split_last_chunk::<LENGTH_BYTES>()
-        .ok_or_else(|| client("Execution failed: expected an extrinsic and its length in 4 bytes"))?;
-    decode_extrinsic(extrinsic).map(drop).map_err(|text| client(format_args!("Execution failed: {text}")))
-}
-
 /// The deadline of a call bounds its time; this keeps a single call from using that up with one account over and over.
 fn check_accounts(mut arguments: &[u8]) -> RpcResult<()> {
     match Compact::<u32>::decode(&mut arguments) {
         Ok(Compact(found)) if found > MAX_ACCOUNTS => Err(limit_exceeded(format!(
             "the call asks for {found} accounts; ask for at most {MAX_ACCOUNTS} at once"
         ))),
-        // What is no list, the runtime refuses.
+        // What is no list, the chain refuses.
         _ => Ok(()),
     }
 }
@@ -118,7 +102,7 @@ mod tests {
             let error = check(method, &vec![[0u8; 32]; 1_001].encode()).unwrap_err();
             assert_eq!(error.code(), 4002, "{method}");
             assert!(error.message().contains("at most 1000"), "{error:?}");
-            assert!(check(method, &[]).is_ok(), "the runtime says what is wrong");
+            assert!(check(method, &[]).is_ok(), "the chain says what is wrong");
         }
     }
 

@@ -190,9 +190,15 @@ fn connection_server(
         // Later than subscriptions are closed, so that a client that reads again learns why they were.
         let max_stalled_time = 2 * config.max_unread_time;
         let stream = Guarded::new(socket, Arc::clone(&flow), max_stalled_time, cut.clone(), place);
-        let (serving, counting) = (Arc::clone(&context), Arc::clone(&statistics));
+        let (serving, counting, known) = (Arc::clone(&context), Arc::clone(&statistics), methods.clone());
         let metered = move |service: RpcService| {
-            Metered::new(service, Arc::clone(&flow), Arc::clone(&serving), Arc::clone(&counting))
+            Metered::new(
+                service,
+                known.clone(),
+                Arc::clone(&flow),
+                Arc::clone(&serving),
+                Arc::clone(&counting),
+            )
         };
         let service = service_builder
             .clone()

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use frame_support::weights::Weight;
 use pallet_subtensor::{Alpha, LockState, MechId, NetUid, Tao, Uid};
 use pallet_transaction_payment_rpc_runtime_api::{FeeDetails, RuntimeDispatchInfo};
-use sp_api::impl_runtime_apis;
 use sp_core::OpaqueMetadata;
 use sp_runtime::{
     traits::Block as BlockT,
@@ -16,6 +15,7 @@ use sp_version::RuntimeVersion;
 use substrate_fixed::types::U64F64;
 
 use crate::{
+    arguments::runtime_apis,
     views::{
         self,
         audit::Audit,
@@ -29,10 +29,10 @@ use crate::{
         swap::{SimSwapResult, SubnetPrice},
     },
     AccountId, Balance, Block, Executive, InherentDataExt, Nonce, Runtime, SubtensorModule, System,
-    TransactionPayment, VERSION,
+    TransactionPayment, UncheckedExtrinsic, VERSION,
 };
 
-impl_runtime_apis! {
+runtime_apis! {
     impl sp_api::Core<Block> for Runtime {
         fn version() -> RuntimeVersion {
             VERSION
@@ -70,8 +70,8 @@ impl_runtime_apis! {
             Executive::finalize_block()
         }
 
-        fn inherent_extrinsics(data: sp_inherents::InherentData) -> Vec<<Block as BlockT>::Extrinsic> {
-            data.create_extrinsics()
+        fn inherent_extrinsics(inherent: sp_inherents::InherentData) -> Vec<<Block as BlockT>::Extrinsic> {
+            inherent.create_extrinsics()
         }
 
         fn check_inherents(
@@ -99,11 +99,11 @@ impl_runtime_apis! {
     }
 
     impl pallet_transaction_payment_rpc_runtime_api::TransactionPaymentApi<Block, Balance> for Runtime {
-        fn query_info(uxt: <Block as BlockT>::Extrinsic, len: u32) -> RuntimeDispatchInfo<Balance> {
+        fn query_info(uxt: UncheckedExtrinsic, len: u32) -> RuntimeDispatchInfo<Balance> {
             TransactionPayment::query_info(uxt, len)
         }
 
-        fn query_fee_details(uxt: <Block as BlockT>::Extrinsic, len: u32) -> FeeDetails<Balance> {
+        fn query_fee_details(uxt: UncheckedExtrinsic, len: u32) -> FeeDetails<Balance> {
             TransactionPayment::query_fee_details(uxt, len)
         }
 

@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod apis;
+pub mod arguments;
 pub mod authorship;
 pub mod extensions;
 pub mod fees;

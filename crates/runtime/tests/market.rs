@@ -259,3 +259,25 @@ fn nobody_sends_tao_into_a_pool() {
     genesis.balances.push((SubtensorModule::pool_account(1), tao(1)));
     assert!(genesis.build_storage().unwrap_err().contains("pool"));
 }
+
+#[test]
+fn the_fee_of_a_pool_is_set_by_root_alone() {
+    const HIGHEST_RATE: u16 = 10_000;
+    let set = |rate| RuntimeCall::Swap(pallet_swap::Call::set_fee_rate { netuid: NETUID, rate });
+    let by_root = |rate| RuntimeCall::Sudo(pallet_sudo::Call::sudo { call: Box::new(set(rate)) });
+    let fee = || myelin_runtime::views::stake::stake_fee(None, Some((account(1), NETUID)), tao(1));
+    new_chain().execute_with(|| {
+        open_subnet();
+        let usual = fee();
+        assert_eq!(run_block(vec![(owner(), set(HIGHEST_RATE))]), [Err(DispatchError::BadOrigin)]);
+        assert_eq!(
+            run_block(vec![(owner(), by_root(HIGHEST_RATE + 1))]),
+            [Ok(())],
+            "what sudo did is in an event"
+        );
+        assert_eq!(fee(), usual);
+        assert_eq!(run_block(vec![(owner(), by_root(HIGHEST_RATE))]), [Ok(())]);
+        assert_eq!(fee(), myelin_economy::pool::fee_on_gross(tao(1), HIGHEST_RATE));
+        assert!(fee() > 100 * usual, "{usual}");
+    });
+}

@@ -336,6 +336,21 @@ fn metadata_changes_only_with_the_version() {
     assert_eq!((myelin_runtime::VERSION.spec_version, digest.as_str()), METADATA);
 }
 
+/// Nodes keep what they have encoded for as long as the slot duration stays.
+#[test]
+fn metadata_depends_on_the_state_only_by_the_slot_duration() {
+    let at_slot = |mut chain: sp_io::TestExternalities| {
+        chain.execute_with(|| {
+            myelin_runtime::SlotDuration::set(&777);
+            [14, 15, 16]
+                .map(|version| Runtime::metadata_at_version(version).map(|metadata| metadata.to_vec()))
+        })
+    };
+    let metadata = at_slot(new_chain());
+    assert!(metadata.iter().all(Option::is_some));
+    assert!(metadata == at_slot(sp_io::TestExternalities::default()));
+}
+
 fn metadata() -> RuntimeMetadataV15 {
     let opaque = opaque_metadata();
     let prefixed = RuntimeMetadataPrefixed::decode(&mut opaque.as_slice()).expect("metadata decodes");

@@ -10,7 +10,9 @@ use std::{
 
 use anyhow::Result;
 use clap::Args;
-use myelin_node::{ChainSpec, History, Location, Node, NodeConfig, NodeHandle, SealMode};
+use myelin_node::{
+    rpc_config, ChainSpec, History, HostName, Location, Node, NodeConfig, NodeHandle, Origin, SealMode,
+};
 use serde::Serialize;
 use sp_keyring::Sr25519Keyring as Keyring;
 
@@ -28,6 +30,12 @@ pub struct DevArguments {
     /// Address to listen on. Whoever reaches a development chain controls it.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "IP")]
     rpc_address: IpAddr,
+    /// Web pages from elsewhere that may use the chain, separated by commas, or * for all [default: https://polkadot.js.org].
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    rpc_allowed_origin: Option<Vec<Origin>>,
+    /// Names, besides localhost, that clients may reach the chain by, separated by commas, or * for all.
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    rpc_allowed_host: Option<Vec<HostName>>,
     /// Directory for blocks and state; without it they are in memory and end with the program.
     #[arg(long, value_name = "DIR")]
     base_path: Option<PathBuf>,
@@ -141,8 +149,9 @@ pub async fn run(context: &Context, arguments: DevArguments) -> Result<()> {
     let mut local = myelin_node::LocalConfig::new(sealing);
     // Not one of those whose balances people look at.
     local.author = Some(Keyring::One.to_account_id());
-    let mut node = Node::local(NodeConfig::new(chain.clone(), location), local)
-        .rpc_address(SocketAddr::new(arguments.rpc_address, arguments.rpc_port));
+    let address = SocketAddr::new(arguments.rpc_address, arguments.rpc_port);
+    let rpc = rpc_config(address, arguments.rpc_allowed_origin, arguments.rpc_allowed_host);
+    let mut node = Node::local(NodeConfig::new(chain.clone(), location), local).rpc(Some(rpc));
     if arguments.archive {
         node = node.history(History::Archive);
     }

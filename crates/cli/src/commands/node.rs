@@ -18,10 +18,14 @@ use myelin_node::{
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::{consensus_key, context::Context, network_files::KEY_FILE};
+use crate::{consensus_key, context::Context, network_files::KEY_FILE, private_file};
 
 /// Where a node listens that is not told where: its peers are those that it dials.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// What the node is called among those that it exchanges transactions with.
+const GOSSIP_KEY_FILE: &str = "gossip.key";
+/// What it is called among those that it agrees on blocks with; made by the engine.
+const NETWORK_KEY_FILE: &str = "consensus/network.key";
 /// How often to look whether the node is behind.
 const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -92,6 +96,9 @@ impl Setup {
             .as_deref()
             .context("which chain? name its file with --chain; `myelin init` makes one")?;
         let chain = ChainSpec::load(chain)?;
+        for key in [GOSSIP_KEY_FILE, NETWORK_KEY_FILE] {
+            private_file::check_if_exists(&base_path.join(key))?;
+        }
         let mut bft = bft_config(&settings, &base_path)?;
         #[cfg(debug_assertions)]
         if let Some(offset) = arguments.clock_offset {
@@ -118,7 +125,7 @@ impl Setup {
     }
 
     fn gossip_config(&self, node: &NodeHandle, behind: watch::Receiver<bool>) -> Result<GossipConfig> {
-        let key = NodeKey::load_or_create(&self.base_path.join("gossip.key"))?;
+        let key = NodeKey::load_or_create(&self.base_path.join(GOSSIP_KEY_FILE))?;
         let mut config = GossipConfig::new(node.chain().genesis_hash(), key);
         config.listen = self.settings.gossip_listen.iter().cloned().collect();
         config.persistent_peers.clone_from(&self.settings.gossip_peers);
@@ -171,7 +178,7 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
     let node = Node::new(setup.node_config(), Box::new(bft))
         .network(Arc::new(move || network_status(&network)))
         .consensus(Arc::new(move || consensus_status(&consensus)))
-        .rpc_address(setup.settings.rpc_address)
+        .rpc(Some(setup.settings.rpc.clone()))
         .start()
         .await?;
     let outcome = take_part(context, &setup, &node, status).await;

@@ -116,6 +116,23 @@ impl Chain {
         Ok(serde_json::from_str(document)?)
     }
 
+    /// The status line of the answer to a request that comes as from a web page, addressed by some name.
+    pub fn status_for(&self, host: &str, origin: &str) -> String {
+        let address = self.url.strip_prefix("ws://").expect("a WebSocket address");
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "system_name" }).to_string();
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .expect("it takes a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Its process.
     pub fn id(&self) -> u32 {
         self.process.id()

@@ -8,7 +8,7 @@ use std::{
 };
 
 use codec::Encode;
-use myelin_chain::{AccountId, LocalHandle, SnapshotId, Tip};
+use myelin_chain::{AccountId, LocalError, LocalHandle, SnapshotId, Tip};
 use serde_json::{json, Value};
 
 use super::{audit::conservation, state::decode, Answer, Method, Run};
@@ -21,6 +21,9 @@ use crate::{
 
 /// Blocks that one request may make.
 const MAX_BLOCKS: u32 = 1_000_000;
+/// Blocks that one request makes before others get their turn. As many are written together, so that smaller slices would
+/// be slower.
+const SLICE_BLOCKS: u32 = 128;
 /// Bytes of a dump that is loaded.
 const MAX_DUMP_BYTES: u64 = 4 << 30;
 
@@ -30,10 +33,10 @@ const SUBNET_ACCOUNT: &str = "SubnetInfoRuntimeApi_get_subnet_account_id";
 const PATH: &[Names] = &[&["path"]];
 
 pub(crate) const METHODS: &[Method] = &[
-    waiting("dev_mine", &[&["n", "blocks"]], mine),
+    mining("dev_mine", &[&["n", "blocks"]], mine),
     waiting("dev_setTime", &[&["ms"]], set_time),
     waiting("dev_increaseTime", &[&["ms"]], increase_time),
-    waiting("dev_nextEpoch", &[&["netuid"]], next_epoch),
+    mining("dev_nextEpoch", &[&["netuid"]], next_epoch),
     waiting("dev_snapshot", &[], snapshot),
     waiting("dev_revert", &[&["id"]], revert),
     waiting("dev_dump", PATH, dump),
@@ -54,6 +57,15 @@ const fn waiting(
     Method { name, aliases: &[], parameters, run: Run::Waiting(run) }
 }
 
+/// One that may take long.
+const fn mining(
+    name: &'static str,
+    parameters: &'static [Names],
+    run: fn(Arc<Context>, Arguments) -> Answer,
+) -> Method {
+    Method { name, aliases: &[], parameters, run: Run::WhileConnected(run) }
+}
+
 fn sequencer(context: &Context) -> RpcResult<&LocalHandle> {
     context.services.development.as_ref().ok_or_else(|| development("this is not a development chain"))
 }
@@ -62,22 +74,42 @@ fn tip_json(tip: &Tip) -> Value {
     json!({ "number": tip.number(), "hash": tip.hash })
 }
 
-/// Makes `n` blocks, 1 unless told, each one slot later than the one before; answers the new tip.
+/// Makes `n` blocks, 1 unless told, each one slot later than the one before; answers the new tip. Other requests get their
+/// turn meanwhile; blocks that they make count. Ends early when the connection is closed.
 fn mine(context: Arc<Context>, mut arguments: Arguments) -> Answer {
     Box::pin(async move {
-        let blocks = arguments.optional(0)?.unwrap_or(1);
-        mine_blocks(&context, blocks).await
+        let blocks: u32 = arguments.optional(0)?.unwrap_or(1);
+        let tip = context.chain().tip().number();
+        mine_to(&context, tip.saturating_add(blocks)).await
     })
 }
 
-async fn mine_blocks(context: &Context, blocks: u32) -> RpcResult {
+/// Makes blocks up to number `target`.
+async fn mine_to(context: &Context, target: u32) -> RpcResult {
+    let blocks = target.saturating_sub(context.chain().tip().number());
     if blocks > MAX_BLOCKS {
         return Err(limit_exceeded(format!(
             "{blocks} blocks were asked for; make at most {MAX_BLOCKS} at once"
         )));
     }
-    let tip = sequencer(context)?.mine(blocks).await.map_err(error::local)?;
-    Ok(tip_json(&tip))
+    let mut missing = blocks;
+    loop {
+        let slice = missing.min(SLICE_BLOCKS);
+        let tip = sequencer(context)?.mine(slice).await;
+        let tip = tip.map_err(|error| error::local(with_earlier_blocks(error, blocks - missing)))?;
+        // Others may have made blocks since the last slice, or gone back.
+        missing = (missing - slice).min(target.saturating_sub(tip.number()));
+        if missing == 0 {
+            return Ok(tip_json(&tip));
+        }
+    }
+}
+
+fn with_earlier_blocks(error: LocalError, earlier: u32) -> LocalError {
+    match error {
+        LocalError::ShuttingDown { blocks } => LocalError::ShuttingDown { blocks: earlier + blocks },
+        error => error,
+    }
 }
 
 /// Makes the chain's time `ms`, milliseconds since the Unix epoch, from where it goes on; answers that time.
@@ -103,12 +135,12 @@ fn next_epoch(context: Arc<Context>, mut arguments: Arguments) -> Answer {
     Box::pin(async move {
         let netuid: u16 = arguments.required(0)?;
         let reader = Arc::clone(&context);
-        let blocks = context.workshop.run(Cost::Call, move || blocks_to_epoch(&reader, netuid)).await??;
-        mine_blocks(&context, blocks).await
+        let block = context.workshop.run(Cost::Call, move || next_epoch_block(&reader, netuid)).await??;
+        mine_to(&context, block).await
     })
 }
 
-fn blocks_to_epoch(context: &Context, netuid: u16) -> RpcResult<u32> {
+fn next_epoch_block(context: &Context, netuid: u16) -> RpcResult<u32> {
     let state = context.state(None)?;
     let ask = |function| context.call(&state, function, &netuid.encode());
     let account: Option<AccountId> = decode(SUBNET_ACCOUNT, &ask(SUBNET_ACCOUNT)?)?;
@@ -118,8 +150,9 @@ fn blocks_to_epoch(context: &Context, netuid: u16) -> RpcResult<u32> {
             "subnet {netuid} has no next epoch: it does not exist, or its tempo is 0"
         )));
     };
-    let blocks = next.saturating_sub(state.number().into()).max(1);
-    Ok(u32::try_from(blocks).unwrap_or(u32::MAX))
+    // One that is overdue runs in the next block.
+    let next = next.max(u64::from(state.number()) + 1);
+    Ok(u32::try_from(next).unwrap_or(u32::MAX))
 }
 
 /// Notes the present state; answers the id to go back to it with.

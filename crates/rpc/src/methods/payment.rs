@@ -1,15 +1,14 @@
 //! `payment_*`: what a transaction would cost.
 
 use codec::Encode;
-use myelin_chain::Balance;
+use myelin_chain::{block::decode_extrinsic, Balance};
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use serde_json::{json, Value};
 
 use super::{author::EXTRINSIC, state::decode, Method, Run};
 use crate::{
-    error::{internal, RpcResult},
+    error::{client, internal, RpcResult},
     parameters::{Arguments, Bytes, Names},
-    runtime_calls,
     work::Cost,
     Context,
 };
@@ -56,9 +55,10 @@ fn fee_details(context: &Context, arguments: Arguments) -> RpcResult {
 /// Both functions take an extrinsic and its length.
 fn ask(context: &Context, mut arguments: Arguments, method: &str) -> RpcResult<Vec<u8>> {
     let Bytes(mut bytes) = arguments.required(0)?;
+    // Here everything belongs to the extrinsic.
+    decode_extrinsic(&bytes).map_err(|text| client(format_args!("Execution failed: {text}")))?;
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     length.encode_to(&mut bytes);
-    runtime_calls::check(method, &bytes)?;
     let state = context.state(arguments.optional(1)?)?;
     context.call(&state, method, &bytes)
 }

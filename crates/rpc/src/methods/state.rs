@@ -8,6 +8,7 @@ use sp_version::RuntimeVersion;
 use super::{Method, Run};
 use crate::{
     error::{self, internal, limit_exceeded, RpcResult},
+    metadata::Form,
     parameters::{to_hex, Arguments, Bytes, Key, Names},
     runtime_calls,
     work::Cost,
@@ -71,12 +72,16 @@ fn state_call(context: &Context, mut arguments: Arguments) -> RpcResult {
     context.check_arguments(&bytes)?;
     runtime_calls::check(&method, &bytes)?;
     let state = context.state(arguments.optional(2)?)?;
-    Ok(json!(to_hex(context.call(&state, &method, &bytes)?)))
+    match Form::asked_for(&method, &bytes) {
+        Some(form) => Ok(json!(to_hex(context.metadata.answer(context, &state, form)?))),
+        None => Ok(json!(to_hex(context.call(&state, &method, &bytes)?))),
+    }
 }
 
 fn metadata(context: &Context, mut arguments: Arguments) -> RpcResult {
     let state = context.state(arguments.optional(0)?)?;
-    let metadata: Vec<u8> = decode("Metadata_metadata", &context.call(&state, "Metadata_metadata", &[])?)?;
+    let answer = context.metadata.answer(context, &state, Form::Plain)?;
+    let metadata: Vec<u8> = decode("Metadata_metadata", &answer)?;
     Ok(json!(to_hex(metadata)))
 }
 

@@ -1,11 +1,18 @@
 //! Making blocks, moving time, going back.
 
+use std::time::Duration;
+
 use codec::{Decode, Encode};
 use myelin_chain::storage_keys;
 use serde_json::{json, Value};
 use sp_keyring::Sr25519Keyring::{Alice, Bob, Dave};
 
-use crate::rig::{account_key, hex, next, Client, Rig};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use crate::{
+    raw::Socket,
+    rig::{account_key, hex, next, Client, Rig},
+};
 
 async fn time_ms(client: &Client) -> u64 {
     let value = client.get("state_getStorage", json!([hex(&storage_keys::timestamp())])).await;
@@ -26,6 +33,53 @@ async fn blocks_are_made_when_asked() {
     for wrong in [json!(["1"]), json!([-1]), json!([1u64 << 32]), json!([0.5])] {
         assert_eq!(client.fail("dev_mine", wrong).await.code, -32602);
     }
+}
+
+#[tokio::test]
+async fn others_get_their_turn_while_many_blocks_are_made() {
+    let rig = Rig::manual().await;
+    let (client, other) = (rig.client().await, rig.client().await);
+    let mining = client.get("dev_mine", json!([1_000]));
+    let others = async {
+        while rig.chain.tip().number() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let snapshot = other.get("dev_snapshot", json!([])).await;
+        (snapshot, other.get("dev_mine", json!([1])).await)
+    };
+    let (tip, (snapshot, between)) = tokio::join!(mining, others);
+    assert_eq!(tip["number"], 1_000, "blocks of others count");
+    assert!(between["number"].as_u64().unwrap() < 1_000, "{between}");
+    let noted = other.get("dev_revert", json!([snapshot])).await;
+    assert!(noted["number"].as_u64().unwrap() < 1_000, "{noted}");
+}
+
+/// Whether somebody else makes blocks, too.
+async fn is_contested(client: &Client) -> bool {
+    let first = client.get("dev_mine", json!([1])).await["number"].as_u64().unwrap();
+    client.get("dev_mine", json!([1])).await["number"] != first + 1
+}
+
+#[tokio::test]
+async fn no_blocks_are_made_for_somebody_who_has_left() {
+    let rig = Rig::manual().await;
+    let client = rig.client().await;
+    let mut websocket = Socket::connect(rig.address()).await;
+    websocket.send("dev_mine", json!([1_000_000])).await;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"dev_mine","params":[1000000]}"#;
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut http = TcpStream::connect(rig.address()).await.unwrap();
+    http.write_all(request.as_bytes()).await.unwrap();
+    for _ in 0..3 {
+        while !is_contested(&client).await {}
+    }
+    drop((websocket, http));
+    let ended = async { while is_contested(&client).await {} };
+    tokio::time::timeout(Duration::from_secs(60), ended).await.expect("nobody mines any more");
+    assert!(rig.chain.tip().number() < 200_000, "{}", rig.chain.tip().number());
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     raw::{frame, Socket},
-    rig::{exchange, post, post_json, Client, Rig},
+    rig::{exchange, post, post_json, whole_exchange, Client, Rig},
 };
 
 fn request(id: u64, method: &str, parameters: Value) -> Value {
@@ -145,6 +145,40 @@ async fn web_pages_from_elsewhere_are_refused_on_both_transports() {
     assert!(status.contains("200") && body.contains("\"number\":1"), "{status} {body}");
 }
 
+/// A browser asks first, and shows the answer only to a page that it names.
+#[tokio::test]
+async fn browsers_hear_that_a_page_is_allowed() {
+    let rig = Rig::manual().await;
+    let preflight = |origin: &str| {
+        format!(
+            "OPTIONS / HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\
+             Access-Control-Request-Headers: content-type\r\nConnection: close\r\n\r\n"
+        )
+    };
+    let allowed = whole_exchange(rig.address(), &preflight("https://polkadot.js.org")).await.to_lowercase();
+    assert!(allowed.starts_with("http/1.1 204"), "{allowed}");
+    for header in [
+        "access-control-allow-origin: https://polkadot.js.org",
+        "access-control-allow-methods: post",
+        "access-control-allow-headers: content-type",
+    ] {
+        assert!(allowed.contains(header), "{header} in {allowed}");
+    }
+    let refused = whole_exchange(rig.address(), &preflight("https://evil.example")).await.to_lowercase();
+    assert!(refused.starts_with("http/1.1 403") && !refused.contains("access-control"), "{refused}");
+
+    let body = request(1, "system_name", json!([])).to_string();
+    let post = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://polkadot.js.org\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = whole_exchange(rig.address(), &post).await.to_lowercase();
+    assert!(answer.starts_with("http/1.1 200") && answer.contains("\"result\":\"myelin\""), "{answer}");
+    assert!(answer.contains("access-control-allow-origin: https://polkadot.js.org\r\n"), "{answer}");
+    assert!(answer.contains("vary: origin\r\n"), "{answer}");
+}
+
 #[tokio::test]
 async fn connections_are_limited() {
     let rig = Rig::limited(RpcConfig { max_connections: 3, ..RpcConfig::any_port() }).await;
@@ -249,4 +283,25 @@ async fn stopping_ends_connections_and_lets_go_of_the_chain() {
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
     while heads.next().await.is_some() {}
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// None of a batch's answers can be read before the batch is complete, so that waiting until they are is of no use.
+#[tokio::test]
+async fn a_batch_that_is_too_large_is_refused_soon() {
+    let rig = Rig::manual().await;
+    let batch: Vec<_> = (0..200).map(|id| request(id, "state_getMetadata", json!([]))).collect();
+    let started = Instant::now();
+    let check = |answers: Value| {
+        let answers = answers.as_array().unwrap();
+        assert!(answers[0]["result"].is_string(), "{}", answers[0]);
+        assert!(answers[199].to_string().contains("ask for less in one batch"), "{}", answers[199]);
+    };
+    check(post_json(rig.address(), json!(batch)).await);
+    let mut socket = Socket::connect(rig.address()).await;
+    for _ in 0..2 {
+        socket.stream.write_all(&frame(&json!(batch))).await.unwrap();
+        check(socket.receive().await.unwrap());
+    }
+    // Waiting for room for 30 s once would be too long, whatever else goes on here.
+    assert!(started.elapsed() < Duration::from_secs(29), "{:?}", started.elapsed());
 }

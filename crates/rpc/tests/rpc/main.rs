@@ -7,5 +7,6 @@ mod methods;
 mod random_requests;
 mod raw;
 mod rig;
+mod runtime_functions;
 mod submissions;
 mod subscriptions;

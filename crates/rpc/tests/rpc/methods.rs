@@ -3,11 +3,12 @@
 use codec::{Decode, Encode};
 use myelin_chain::{History, SealMode};
 use myelin_rpc::RpcConfig;
-use myelin_runtime::{RAO_PER_TAO, VERSION};
+use myelin_runtime::{RuntimeCall, RAO_PER_TAO, VERSION};
 use serde_json::{json, Value};
 use sp_core::H256;
 use sp_crypto_hashing::blake2_256;
 use sp_keyring::Sr25519Keyring::{Alice, Bob, Ferdie};
+use sp_runtime::generic::Era;
 
 use crate::rig::{account_key, exchange, hex, post, post_json, Rig};
 
@@ -190,6 +191,35 @@ async fn the_runtime_and_its_metadata() {
     assert_eq!(metadata[..5], *b"meta\x0f");
 }
 
+/// The slot duration is a constant in the metadata, and part of the state.
+#[tokio::test]
+async fn metadata_follows_the_slot_duration() {
+    let rig = Rig::manual().await;
+    let client = rig.client().await;
+    let metadata = async |at: H256| {
+        let plain = client.get("state_getMetadata", json!([at])).await;
+        let parameters = json!(["Metadata_metadata_at_version", "0x0f000000", at]);
+        (bytes(&plain), bytes(&client.get("state_call", parameters).await))
+    };
+    let before = rig.mine(1).await;
+    let described = metadata(before).await;
+    let slot_duration = (myelin_chain::storage_keys::slot_duration(), 12_345u64.encode());
+    let call = frame_system::Call::set_storage { items: vec![slot_duration] }.into();
+    let call = RuntimeCall::Sudo(pallet_sudo::Call::sudo { call: Box::new(call) });
+    let signer = rig.signer(Alice);
+    let change = signer.sign(call, 0, 0, Era::Immortal, signer.genesis);
+    client.get("author_submitExtrinsic", json!([hex(&change)])).await;
+    let after = rig.mine(1).await;
+    let (plain, of_version) = metadata(after).await;
+    for (now, then) in [(&plain, &described.0), (&of_version, &described.1)] {
+        assert_eq!(now.len(), then.len());
+        assert_ne!(now, then);
+        assert!(now.windows(8).any(|window| window == 12_345u64.encode()));
+    }
+    assert_eq!(metadata(before).await, described);
+    assert_eq!(metadata(after).await, (plain, of_version));
+}
+
 #[tokio::test]
 async fn runtime_functions() {
     let rig = Rig::manual().await;
@@ -214,7 +244,7 @@ async fn runtime_functions() {
     }
     let error = call("AccountNonceApi_account_nonce", "0x01".to_owned()).await.unwrap_err();
     assert_eq!(error.code, 4003);
-    assert!(error.message.contains("because of its arguments"), "{error:?}");
+    assert!(error.message.contains("Bad input data provided to AccountNonceApi_account_nonce"), "{error:?}");
     let error = call("AccountNonceApi_account_nonce", "0x0".to_owned()).await.unwrap_err();
     assert_eq!(error.code, -32602);
     let large = "00".repeat((2 << 20) + 1025);
@@ -330,6 +360,18 @@ async fn what_is_not_a_request() {
 #[tokio::test]
 async fn subscriptions_need_a_websocket() {
     let rig = Rig::manual().await;
-    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "chain_subscribeNewHeads", "params": []});
-    assert!(post_json(rig.address(), request).await["error"]["code"].is_number());
+    let methods = rig.client().await.get("rpc_methods", json!([])).await;
+    let names = methods["methods"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+    let names: Vec<_> = names
+        .filter(|name| ["ubscribe", "submitAndWatch", "unwatch"].iter().any(|part| name.contains(part)))
+        .collect();
+    assert!(names.len() >= 18, "{names:?}");
+    let request = |name: &str| json!({"jsonrpc": "2.0", "id": 1, "method": name, "params": []});
+    let batch: Vec<_> = names.iter().map(|name| request(name)).collect();
+    let answers = post_json(rig.address(), json!(batch)).await;
+    for (name, answer) in names.iter().zip(answers.as_array().unwrap()) {
+        assert_eq!(answer["error"]["code"], -32601, "{answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(name) && message.contains("ws:// instead of http://"), "{message}");
+    }
 }

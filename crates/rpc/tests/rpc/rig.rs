@@ -200,13 +200,18 @@ pub async fn post(address: SocketAddr, body: &str) -> (String, String) {
 
 /// Sends a whole HTTP request; gives the status line and the answer's body.
 pub async fn exchange(address: SocketAddr, request: &str) -> (String, String) {
+    let answer = whole_exchange(address, request).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+/// Sends a whole HTTP request; gives the answer with its headers.
+pub async fn whole_exchange(address: SocketAddr, request: &str) -> String {
     let mut socket = TcpStream::connect(address).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).await.unwrap();
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.lines().next().unwrap().to_owned(), body.to_owned())
+    String::from_utf8(answer).unwrap()
 }
 
 pub async fn post_json(address: SocketAddr, request: Value) -> Value {

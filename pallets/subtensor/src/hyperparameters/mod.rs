@@ -88,11 +88,6 @@ impl<T: Config> Pallet<T> {
         myelin_yuma::stake::activity_cutoff_blocks(factor_milli, Self::tempo(netuid))
     }
 
-    /// Blocks before an epoch in which hyperparameters are frozen.
-    pub fn admin_freeze_window() -> u64 {
-        u64::from(AdminFreezeWindow::<T>::get())
-    }
-
     /// Mechanisms of `netuid`, by number.
     pub fn mechanisms(netuid: NetUid) -> impl Iterator<Item = MechId> {
         0..Self::mechanism_count(netuid)

@@ -22,7 +22,7 @@ use myelin_yuma::SparseRow;
 use pallet_subtensor::{storage_index, MechId, NetUid, StorageIndex, Uid, ROOT};
 
 /// Reads that wait for an answer at the same time.
-const CONCURRENT_READS: usize = 16;
+pub const CONCURRENT_READS: usize = 16;
 
 /// Number of the mechanism whose price follows its pool.
 const DYNAMIC: u16 = 1;
@@ -46,7 +46,8 @@ pub struct EpochStates {
 /// Inputs of an epoch, one for each mechanism.
 pub struct ChainInputs {
     pub mechanisms: Vec<EpochFields>,
-    pub emission_rao: u64,
+    /// What was paid out.
+    pub pots: EpochPots,
 }
 
 impl EpochStates {
@@ -77,17 +78,17 @@ impl EpochStates {
 
     /// Reads everything that the epoch started from.
     pub async fn inputs(&self) -> Result<ChainInputs> {
-        let emission_rao = self.pots().await?.epoch_emission_rao();
+        let pots = self.pots().await?;
         let (before, netuid) = (&self.before, self.netuid);
         let count = read!(before, MechanismCountCurrent, netuid);
         let split = read!(before, MechanismEmissionSplit, netuid);
-        let parts = myelin_yuma::split_emission(emission_rao, count, split.as_deref());
+        let parts = myelin_yuma::split_emission(pots.epoch_emission_rao(), count, split.as_deref());
         let subnet = self.subnet_fields().await?;
         let mut mechanisms = Vec::new();
         for (mechanism, rao_emission) in (0..count).zip(parts) {
             mechanisms.push(EpochFields { rao_emission, ..self.mechanism_fields(mechanism, &subnet).await? });
         }
-        Ok(ChainInputs { mechanisms, emission_rao })
+        Ok(ChainInputs { mechanisms, pots })
     }
 
     /// The fields that all mechanisms have in common; the others are empty.
@@ -117,9 +118,9 @@ impl EpochStates {
             owner_uid: before.uid(netuid, &owner).await?,
             validator_permits: cut(read!(before, ValidatorPermit, netuid), n),
             max_allowed_validators: read!(before, MaxAllowedValidators, netuid),
-            // Weights cannot be committed on this chain yet, so none is ever masked.
-            commit_reveal: false,
-            commit_blocks: Vec::new(),
+            commit_reveal: read!(before, CommitRevealWeightsEnabled, netuid),
+            // The runtime takes no commits yet, and so masks no weights for one, whatever else is in its storage.
+            commit_blocks: vec![None; n.into()],
             kappa: read!(before, Kappa, netuid),
             bonds_penalty: read!(before, BondsPenalty, netuid),
             bonds_moving_average: read!(before, BondsMovingAverage, netuid),

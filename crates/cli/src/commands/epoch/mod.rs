@@ -1,7 +1,9 @@
 //! `myelin epoch`: recomputes an epoch from a file or from a chain, so that anybody can check what a subnet has paid.
 
+mod accounts;
 mod chain;
 mod comparison;
+mod payouts;
 mod verify;
 
 use std::{

@@ -9,8 +9,10 @@ use pallet_subtensor::{NetUid, Uid};
 use serde::Serialize;
 
 use super::{
+    accounts::Accounts,
     chain::{ChainInputs, EpochStates},
-    comparison::{Comparison, Difference},
+    comparison::{Comparison, Difference, NotCompared, NOT_COMPARED},
+    payouts::Payouts,
 };
 use crate::context::Context;
 
@@ -28,6 +30,8 @@ struct Report {
     compared_values: usize,
     /// Uids that were registered in the same block after the epoch; their results cannot be seen any more.
     overwritten_uids: Vec<Uid>,
+    /// What the epoch changed, too, and what cannot be told from the states that are kept.
+    not_compared: &'static [NotCompared],
     agrees: bool,
     differences: Vec<Difference>,
 }
@@ -42,6 +46,9 @@ impl fmt::Display for Report {
         if !self.overwritten_uids.is_empty() {
             let uids: Vec<String> = self.overwritten_uids.iter().map(ToString::to_string).collect();
             writeln!(f, "left out, since registered later in the same block: uid {}", uids.join(", "))?;
+        }
+        for NotCompared { value, reason } in self.not_compared {
+            writeln!(f, "not compared: {value}, because {reason}")?;
         }
         if self.agrees {
             return write!(f, "all {} stored values agree", self.compared_values);
@@ -62,7 +69,14 @@ impl fmt::Display for Difference {
         if let Some(mechanism) = self.mechanism {
             write!(f, "mechanism {mechanism}: ")?;
         }
-        write!(f, "{} of uid {}: stored {}, computed {}", self.field, self.uid, self.stored, self.computed)
+        write!(f, "{}", self.field)?;
+        if let Some(uid) = self.uid {
+            write!(f, " of uid {uid}")?;
+        }
+        if let Some(hotkey) = &self.hotkey {
+            write!(f, " of {hotkey}")?;
+        }
+        write!(f, ": stored {}, computed {}", self.stored, self.computed)
     }
 }
 
@@ -99,15 +113,19 @@ pub async fn run(
     if let Some(path) = output {
         write_case(path, &states, &inputs, &outputs)?;
     }
-    let comparison = Comparison::of(&states, &outputs, &myelin_yuma::aggregate(&outputs)).await?;
+    let result = myelin_yuma::aggregate(&outputs);
+    let accounts = Accounts::read(&states.before, netuid).await?;
+    let payouts = Payouts::of(accounts, &inputs.pots, &result);
+    let comparison = Comparison::of(&states, &outputs, &result, &payouts).await?;
     let report = Report {
         netuid,
         epoch_block: states.block,
         neurons: inputs.mechanisms.first().map_or(0, |fields| fields.n.into()),
         mechanisms: outputs.len(),
-        emission_rao: inputs.emission_rao,
+        emission_rao: inputs.pots.epoch_emission_rao(),
         compared_values: comparison.compared,
         overwritten_uids: comparison.overwritten.into_iter().collect(),
+        not_compared: NOT_COMPARED,
         agrees: comparison.differences.is_empty(),
         differences: comparison.differences,
     };

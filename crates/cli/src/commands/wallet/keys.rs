@@ -358,7 +358,12 @@ fn typed_or_piped() -> Result<SecretString> {
 
 fn file(path: &Path) -> Result<SecretString> {
     let open = || File::open(path).map_err(anyhow::Error::from);
-    open().and_then(bounded).with_context(|| format!("cannot read a secret from {}", path.display()))
+    open().and_then(bounded).with_context(|| {
+        format!(
+            "cannot read a secret from {}, expected a text file with a key's words or its seed",
+            path.display()
+        )
+    })
 }
 
 fn bounded(source: impl Read) -> Result<SecretString> {
