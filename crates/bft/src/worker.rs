@@ -30,7 +30,7 @@ use arc_malachitebft_core_consensus::HIDDEN_LOCK_ROUND;
 use codec::{DecodeAll, Encode};
 use myelin_chain::{
     executor::Budget, Application, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey,
-    ExecutedBlock, Hash, ProposalContext, ValidatorSet, Validity,
+    ExecutedBlock, Hash, History, ProposalContext, ValidatorSet, Validity,
 };
 use tokio::sync::mpsc;
 
@@ -591,10 +591,24 @@ impl Worker {
     }
 
     fn flush(&mut self) -> Result<(), BftError> {
-        if std::mem::take(&mut self.deferred).blocks > 0 {
-            self.setup.application.chain().flush()?;
+        if std::mem::take(&mut self.deferred).blocks == 0 {
+            return Ok(());
+        }
+        let chain = self.setup.application.chain();
+        match self.is_far_behind() {
+            true => chain.flush_newest_state()?,
+            false => chain.flush()?,
         }
         Ok(())
+    }
+
+    /// Whether the states of the newest blocks will be discarded before this node has caught up, at its network's pace. Where
+    /// the network has stood still instead, a few states that could have been kept are not.
+    fn is_far_behind(&self) -> bool {
+        let chain = self.setup.application.chain();
+        let History::Blocks(kept) = chain.store().history() else { return false };
+        let window_ms = u64::from(kept).saturating_mul(self.params.slot_duration_ms);
+        chain.head().time_ms.saturating_add(window_ms.saturating_mul(2)) < self.now_ms()
     }
 
     /// A certificate leaves with the block, so an own vote in it has left, too.

@@ -437,6 +437,15 @@ impl Chain {
         self.write_out(&mut self.head.lock())
     }
 
+    /// Writes all deferred blocks and tells everyone, but keeps no state other than the newest, where history is not archived:
+    /// for a node so far behind that it would discard those states before anybody could ask for them.
+    ///
+    /// # Errors
+    /// Whatever the database reports; after that the node must stop.
+    pub fn flush_newest_state(&self) -> Result<(), ChainError> {
+        self.write_out_by(&mut self.head.lock(), Store::commit_newest_state)
+    }
+
     /// Takes back every block above `number`, for development chains.
     ///
     /// # Errors
@@ -562,10 +571,18 @@ impl Chain {
     }
 
     fn write_out(&self, head: &mut Head) -> Result<(), ChainError> {
+        self.write_out_by(head, Store::commit)
+    }
+
+    fn write_out_by(
+        &self,
+        head: &mut Head,
+        commit: impl FnOnce(&Store, &[(BlockRecord, NodeChanges)]) -> Result<(), StoreError>,
+    ) -> Result<(), ChainError> {
         if head.unwritten.blocks.is_empty() {
             return Ok(());
         }
-        self.store.commit(&head.unwritten.records)?;
+        commit(&self.store, &head.unwritten.records)?;
         let snapshot = Arc::new(self.store.snapshot()?);
         *self.visible.write() = Visible { tip: Arc::clone(&head.tip), snapshot };
         for block in mem::take(&mut head.unwritten).blocks {

@@ -1,5 +1,7 @@
 //! Which nodes each block added and made unreachable, and what to delete when a state leaves the window.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use codec::{Decode, Encode};
 use redb::{ReadableTable, Table, WriteTransaction};
 
@@ -17,6 +19,31 @@ pub struct JournalRow {
     pub revived: Vec<Vec<u8>>,
     /// Keys that no later state contains, unless they are revived.
     pub died: Vec<Vec<u8>>,
+}
+
+/// What several blocks that follow each other change together.
+#[derive(Default)]
+pub struct NetChanges<'a> {
+    /// Nodes that the last state has and the first had not. In order of their keys: neighbours lie next to each other.
+    inserted: BTreeMap<&'a [u8], &'a [u8]>,
+    /// Keys of nodes that the first state had and the last has not.
+    removed: BTreeSet<&'a [u8]>,
+}
+
+impl<'a> NetChanges<'a> {
+    /// Adds what the next block changes.
+    pub fn add(&mut self, changes: &'a NodeChanges) {
+        for key in &changes.removed {
+            if self.inserted.remove(key.as_slice()).is_none() {
+                self.removed.insert(key);
+            }
+        }
+        for (key, node) in &changes.inserted {
+            if !self.removed.remove(key.as_slice()) {
+                self.inserted.insert(key, node);
+            }
+        }
+    }
 }
 
 /// The tables that node changes touch, open for writing.
@@ -82,6 +109,17 @@ impl<'txn> NodeTables<'txn> {
         for key in &row.revived {
             self.forget_revival(key, number)?;
         }
+        Ok(())
+    }
+
+    /// Discards all states, and makes the newest one into what follows from it by `changes`.
+    pub fn replace_all_states(&mut self, changes: &NetChanges<'_>) -> Result<()> {
+        while let Some(number) = self.oldest()? {
+            let row = self.take(number)?.unwrap_or_default();
+            self.bury(number, &row)?;
+        }
+        changes.removed.iter().try_for_each(|key| self.nodes.remove(*key).map(drop))?;
+        changes.inserted.iter().try_for_each(|(key, node)| self.nodes.insert(*key, *node).map(drop))?;
         Ok(())
     }
 

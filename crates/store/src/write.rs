@@ -5,7 +5,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::{
     database::{read_genesis, read_tip, Store},
-    journal::NodeTables,
+    journal::{NetChanges, NodeTables},
     tables::{self, meta, seal, HeaderRow},
     BlockRecord, Hash, History, NodeChanges, Number, Result, StoreError, Tip,
 };
@@ -60,6 +60,41 @@ impl Store {
             }
             drop((block_tables, node_tables));
             put_meta(transaction, meta::OLDEST_STATE, &oldest_state)?;
+            put_meta(transaction, meta::TIP, &tip)
+        })
+    }
+
+    /// Like [`commit`](Self::commit), for a node that is so far behind that it would discard the states of these blocks before
+    /// anybody could ask for them: of all states, only the one after the last block is kept. What a block adds and a later one
+    /// removes is never written.
+    ///
+    /// The same as `commit` in an archive, and while a state is [pinned](Self::pin).
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn commit_newest_state(&self, blocks: &[(BlockRecord, NodeChanges)]) -> Result<()> {
+        if self.history() == History::Archive || self.lowest_pin().is_some() {
+            return self.commit(blocks);
+        }
+        self.write(|transaction| {
+            let (mut tip, _) = read_tip(&transaction.open_table(tables::META)?)?.ok_or(StoreError::Empty)?;
+            let mut block_tables = BlockTables::open(transaction)?;
+            let mut net = NetChanges::default();
+            let first = tip.number;
+            for (block, changes) in blocks {
+                if block_tables.is_committed(block, tip)? {
+                    continue;
+                }
+                net.add(changes);
+                block_tables.insert(block)?;
+                tip = Tip { number: block.number, hash: block.hash() };
+            }
+            if tip.number == first {
+                return Ok(());
+            }
+            NodeTables::open(transaction)?.replace_all_states(&net)?;
+            drop(block_tables);
+            put_meta(transaction, meta::OLDEST_STATE, &tip.number)?;
             put_meta(transaction, meta::TIP, &tip)
         })
     }

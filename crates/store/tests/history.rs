@@ -68,21 +68,25 @@ fn reverting_is_refused_where_nothing_is_kept() {
     model.check(&store.snapshot().unwrap());
 }
 
-/// How many states one commit discards at most.
-const DISCARDED_PER_COMMIT: u32 = 16;
-
 #[derive(Clone, Debug)]
 enum Step {
     Commit(State),
+    /// Several blocks, of which only the newest state is kept where that is allowed.
+    CommitNewest(Vec<State>),
     /// Back by this many blocks, as far as states are kept.
     Revert(u32),
     Pin,
     Unpin,
 }
 
+fn any_state() -> impl Strategy<Value = State> {
+    proptest::collection::btree_set(0..12u8, 0..6)
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => proptest::collection::btree_set(0..12u8, 0..6).prop_map(Step::Commit),
+        12 => any_state().prop_map(Step::Commit),
+        3 => proptest::collection::vec(any_state(), 0..5).prop_map(Step::CommitNewest),
         2 => (0..6u32).prop_map(Step::Revert),
         1 => Just(Step::Pin),
         1 => Just(Step::Unpin),
@@ -99,27 +103,39 @@ proptest! {
     #[test]
     fn any_history_leaves_exactly_the_kept_states(
         history in history(),
-        genesis in proptest::collection::btree_set(0..12u8, 0..6),
+        genesis in any_state(),
         steps in proptest::collection::vec(step(), 1..60),
     ) {
         let store = Store::open(&Config::memory().with_history(history)).unwrap();
         let mut model = Model::start(&store, genesis);
-        let mut pins = Vec::new();
+        let mut pins = Vec::<myelin_store::Pin>::new();
         for (salt, step) in (0u8..).zip(steps) {
             match step {
                 Step::Commit(state) => {
                     model.commit(&store, state, salt);
-                    let newest = pins.iter().map(myelin_store::Pin::number).min().unwrap_or(u32::MAX);
-                    if let History::Blocks(blocks) = history {
-                        let window = (model.tip() + 1).saturating_sub(blocks).min(newest);
-                        model.oldest_state = window.clamp(model.oldest_state, model.oldest_state + DISCARDED_PER_COMMIT);
+                    model.discard(history, pins.iter().map(myelin_store::Pin::number).min());
+                }
+                Step::CommitNewest(states) => {
+                    let pinned = pins.iter().map(myelin_store::Pin::number).min();
+                    let before = model.tip();
+                    let blocks: Vec<_> = states.into_iter().map(|state| {
+                        let next = model.next(&state, salt);
+                        model.blocks.push((next.0.clone(), state));
+                        model.discard(history, pinned);
+                        next
+                    }).collect();
+                    store.commit_newest_state(&blocks).unwrap();
+                    // A second time does nothing.
+                    store.commit_newest_state(&blocks).unwrap();
+                    if model.tip() > before && history != History::Archive && pinned.is_none() {
+                        model.oldest_state = model.tip();
                     }
                 }
                 Step::Revert(back) => {
                     let number = model.tip().saturating_sub(back).max(model.oldest_state);
                     store.revert_to(number).unwrap();
                     model.blocks.truncate(number as usize + 1);
-                    pins.retain(|pin: &myelin_store::Pin| pin.number() <= number);
+                    pins.retain(|pin| pin.number() <= number);
                 }
                 Step::Pin => pins.push(store.pin(model.tip())),
                 Step::Unpin => drop(pins.pop()),

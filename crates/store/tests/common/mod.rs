@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use myelin_store::{BlockRecord, Config, NodeChanges, Number, Snapshot, Store};
+use myelin_store::{BlockRecord, Config, History, NodeChanges, Number, Snapshot, Store};
 use sp_crypto_hashing::blake2_256;
 
 /// A node is named by a small number; there are few of them, so that histories bring dead ones back.
 pub type NodeName = u8;
 pub type State = BTreeSet<NodeName>;
+
+/// How many states one commit discards at most.
+const DISCARDED_PER_COMMIT: Number = 16;
 
 pub fn node(name: NodeName) -> (Vec<u8>, Vec<u8>) {
     let value = vec![name; 40];
@@ -59,6 +62,14 @@ impl Model {
         let (record, changes) = self.next(&state, salt);
         store.commit(&[(record.clone(), changes)]).unwrap();
         self.blocks.push((record, state));
+    }
+
+    /// What a commit of the newest block discards: what has left the window, unless it is pinned.
+    pub fn discard(&mut self, history: History, pinned: Option<Number>) {
+        if let History::Blocks(blocks) = history {
+            let window = (self.tip() + 1).saturating_sub(blocks).min(pinned.unwrap_or(Number::MAX));
+            self.oldest_state = window.clamp(self.oldest_state, self.oldest_state + DISCARDED_PER_COMMIT);
+        }
     }
 
     /// The store shows exactly these blocks, and exactly the nodes of the kept states.
