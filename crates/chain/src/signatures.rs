@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use codec::Encode;
 use myelin_runtime::{
     signature::{SignatureCache, SignatureDigest},
-    SignedPayload, System, UncheckedExtrinsic,
+    AccountId, SignedPayload, System, UncheckedExtrinsic,
 };
 use myelin_store::contain_panics;
 use parking_lot::{Mutex, RwLock};
@@ -13,7 +13,7 @@ use sp_externalities::set_and_run_with_externalities;
 use sp_runtime::{
     generic::Preamble,
     traits::{BlakeTwo256, TransactionExtension, Verify},
-    MultiAddress,
+    MultiAddress, MultiSignature,
 };
 use sp_state_machine::{Ext, OverlayedChanges};
 
@@ -70,24 +70,69 @@ pub(crate) fn verify_ahead(view: &StateView, known: &VerifiedSet, extrinsics: &[
         // Signatures name blocks, and the state knows the newest one only once the next has begun.
         let next = view.number().saturating_add(1);
         System::initialize(&next, &view.hash(), &Default::default());
-        for extrinsic in extrinsics.iter().filter_map(|bytes| decode_extrinsic(bytes).ok()) {
-            verify_one(known, extrinsic);
-        }
+        let claims = extrinsics.iter().filter_map(|bytes| decode_extrinsic(bytes).ok()).filter_map(Claim::of);
+        let unknown: Vec<_> = claims.filter(|claim| !known.contains(&claim.digest)).collect();
+        let (schnorr, other): (Vec<_>, Vec<_>) =
+            unknown.into_iter().partition(|claim| matches!(claim.signature, MultiSignature::Sr25519(_)));
+        schnorr.chunks(BATCH).for_each(|batch| verify_batch(known, batch));
+        verify_each(known, &other);
     };
     // A state that cannot be read fails again, and is reported, when the block is executed.
     let _ = contain_panics(|| set_and_run_with_externalities(&mut ext, verify));
 }
 
-fn verify_one(known: &VerifiedSet, extrinsic: UncheckedExtrinsic) {
-    let UncheckedExtrinsic { preamble, function, .. } = extrinsic;
-    let Preamble::Signed(MultiAddress::Id(signer), signature, extension) = preamble else { return };
-    let Ok(implicit) = extension.implicit() else { return };
-    SignedPayload::from_raw(function, extension, implicit).using_encoded(|payload| {
-        let digest = signature.digest(payload, &signer);
-        if !known.contains(&digest) && signature.0.verify(payload, &signer) {
-            known.insert(digest);
+/// That an account has signed something.
+struct Claim {
+    signature: MultiSignature,
+    payload: Vec<u8>,
+    signer: AccountId,
+    digest: SignatureDigest,
+}
+
+impl Claim {
+    fn of(extrinsic: UncheckedExtrinsic) -> Option<Self> {
+        let UncheckedExtrinsic { preamble, function, .. } = extrinsic;
+        let Preamble::Signed(MultiAddress::Id(signer), signature, extension) = preamble else { return None };
+        let implicit = extension.implicit().ok()?;
+        let payload = SignedPayload::from_raw(function, extension, implicit).encode();
+        let digest = signature.digest(&payload, &signer);
+        Some(Self { signature: signature.0, payload, signer, digest })
+    }
+}
+
+/// Signatures that are verified together at most. When one of them is bad, each is looked at.
+const BATCH: usize = 64;
+/// What sr25519 signatures of this kind of chain are made for.
+const SIGNING_CONTEXT: &[u8] = b"substrate";
+
+fn verify_each(known: &VerifiedSet, claims: &[Claim]) {
+    for claim in claims {
+        if claim.signature.verify(claim.payload.as_slice(), &claim.signer) {
+            known.insert(claim.digest);
         }
+    }
+}
+
+/// Verifies sr25519 signatures together, in half of the time that one by one takes.
+fn verify_batch(known: &VerifiedSet, claims: &[Claim]) {
+    match all_are_good(claims) {
+        true => claims.iter().for_each(|claim| known.insert(claim.digest)),
+        false => verify_each(known, claims),
+    }
+}
+
+/// Whether all of these are good sr25519 signatures. The group has prime order and only canonical encodings are taken, so
+/// that verifying together and one by one cannot disagree, but with the probability of a broken signature.
+fn all_are_good(claims: &[Claim]) -> bool {
+    let parts = claims.iter().map(|claim| {
+        let MultiSignature::Sr25519(signature) = &claim.signature else { return None };
+        let key = schnorrkel::PublicKey::from_bytes(claim.signer.as_ref()).ok()?;
+        Some((schnorrkel::Signature::from_bytes(signature.as_ref()).ok()?, key))
     });
+    let Some((signatures, keys)) = parts.collect::<Option<(Vec<_>, Vec<_>)>>() else { return false };
+    let context = schnorrkel::signing_context(SIGNING_CONTEXT);
+    let transcripts = claims.iter().map(|claim| context.bytes(&claim.payload));
+    schnorrkel::verify_batch(transcripts, &signatures, &keys, false).is_ok()
 }
 
 /// Asks `known`, and notes the first signature that it did not know.
@@ -133,6 +178,36 @@ mod tests {
         let kept = (0..100u8).filter(|index| set.contains(&[*index; 32])).count();
         assert!((4..=8).contains(&kept), "{kept} kept");
         assert!(set.contains(&[99; 32]) && !set.contains(&[0; 32]));
+    }
+
+    fn claim(keyring: sp_keyring::Sr25519Keyring, payload: &[u8]) -> Claim {
+        Claim {
+            signature: keyring.sign(payload).into(),
+            payload: payload.to_vec(),
+            signer: keyring.to_account_id(),
+            digest: sp_crypto_hashing::blake2_256(payload),
+        }
+    }
+
+    #[test]
+    fn good_signatures_pass_together_and_bad_ones_are_found() {
+        use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie};
+        let claims = || vec![claim(Alice, b"one"), claim(Bob, b"two"), claim(Charlie, b"three")];
+        assert!(all_are_good(&claims()));
+        let spoil: [fn(&mut Claim); 4] = [
+            |claim| claim.payload.push(0),
+            |claim| claim.signer = Alice.to_account_id(),
+            |claim| claim.signer = [0xff; 32].into(),
+            |claim| claim.signature = sp_core::sr25519::Signature::from([0; 64]).into(),
+        ];
+        for spoil in spoil {
+            let mut claims = claims();
+            spoil(&mut claims[1]);
+            let known = VerifiedSet::new(8);
+            verify_batch(&known, &claims);
+            let found: Vec<_> = claims.iter().map(|claim| known.contains(&claim.digest)).collect();
+            assert_eq!(found, [true, false, true]);
+        }
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn another_format_version_is_refused() {
     transaction.commit().unwrap();
     drop(database);
     let error = Store::open(&Config::directory(directory.path())).err().unwrap();
-    assert!(matches!(error, StoreError::FormatVersion { found: 99, expected: 1 }), "{error:?}");
+    assert!(matches!(error, StoreError::FormatVersion { found: 99, expected: 2 }), "{error:?}");
 }
 
 /// Commits large blocks until the database refuses, checks that it then refuses everything and has lost nothing, and

@@ -47,14 +47,21 @@ impl Payouts {
         let alpha_pot_rao = pots.alpha_dividends_rao(incentives_rao);
         let shares = apportion(&dividends, alpha_pot_rao, pots.root_rao, ledger.accounts.tao_weight);
         for share in &shares {
-            payouts.alpha_dividends.insert(share.hotkey.clone(), ledger.pay_alpha(share));
+            put_positive(&mut payouts.alpha_dividends, &share.hotkey, ledger.pay_alpha(share));
             payouts.alpha_at_epoch.insert(share.hotkey.clone(), ledger.stake(&share.hotkey).alpha_rao);
         }
         for share in &shares {
-            payouts.root_dividends.insert(share.hotkey.clone(), ledger.pay_root(share));
+            put_positive(&mut payouts.root_dividends, &share.hotkey, ledger.pay_root(share));
             payouts.root_rates.insert(share.hotkey.clone(), ledger.root_rate(&share.hotkey));
         }
         payouts
+    }
+}
+
+/// Who got nothing has no row.
+fn put_positive(dividends: &mut BTreeMap<AccountId, u64>, hotkey: &AccountId, rao: u64) {
+    if rao > 0 {
+        dividends.insert(hotkey.clone(), rao);
     }
 }
 
