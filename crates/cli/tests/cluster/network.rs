@@ -65,6 +65,14 @@ fn multiaddress(address: SocketAddr) -> String {
     format!("/ip4/{}/tcp/{}", address.ip(), address.port())
 }
 
+/// Where a validator is reached by the others, and where it reaches them.
+pub struct Places {
+    pub consensus: SocketAddr,
+    pub gossip: String,
+    pub consensus_peers: Vec<SocketAddr>,
+    pub gossip_peers: Vec<String>,
+}
+
 /// The way from one node to another.
 struct Link {
     from: usize,
@@ -125,16 +133,33 @@ impl Network {
     /// Starts a validator with further arguments, its command changed.
     pub fn start_node_with(&mut self, index: usize, further: &[&str], change: impl FnOnce(&mut Command)) {
         let base_path = self.base_path(index);
-        let Ports { consensus, gossip } = self.ports[index];
+        let places = self.places(index);
         let mut arguments = self.common_arguments(&base_path);
-        arguments.extend(["--validator".into(), "--p2p-listen".into(), multiaddress(consensus)]);
-        arguments.extend(["--gossip-listen".into(), multiaddress(gossip)]);
-        for link in self.links.iter().filter(|link| link.from == index) {
-            arguments.extend(["--p2p-peers".into(), multiaddress(link.consensus.address())]);
-            arguments.extend(["--gossip-peers".into(), multiaddress(link.gossip.address())]);
+        arguments.extend(["--validator".into(), "--p2p-listen".into(), multiaddress(places.consensus)]);
+        arguments.extend(["--gossip-listen".into(), places.gossip]);
+        for peer in places.consensus_peers {
+            arguments.extend(["--p2p-peers".into(), multiaddress(peer)]);
+        }
+        for peer in places.gossip_peers {
+            arguments.extend(["--gossip-peers".into(), peer]);
         }
         arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
-        self.nodes[index] = Some(Node::start(&format!("node-{index}"), self.logs(), arguments, change));
+        let mut command = myelin();
+        command.args(&arguments);
+        change(&mut command);
+        self.nodes[index] = Some(Node::start(&format!("node-{index}"), self.logs(), command));
+    }
+
+    /// Where validator `index` is reached, and where it reaches the others.
+    pub fn places(&self, index: usize) -> Places {
+        let Ports { consensus, gossip } = self.ports[index];
+        let links = || self.links.iter().filter(|link| link.from == index);
+        Places {
+            consensus,
+            gossip: multiaddress(gossip),
+            consensus_peers: links().map(|link| link.consensus.address()).collect(),
+            gossip_peers: links().map(|link| multiaddress(link.gossip.address())).collect(),
+        }
     }
 
     /// Starts a node that is no validator and knows the first two, with a store of its own.
@@ -146,7 +171,9 @@ impl Network {
             arguments.extend(["--gossip-peers".into(), multiaddress(ports.gossip)]);
         }
         arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
-        Node::start(name, self.logs(), arguments, |_| {})
+        let mut command = myelin();
+        command.args(&arguments);
+        Node::start(name, self.logs(), command)
     }
 
     /// Arguments to reach the validators at their own addresses, past the links.
@@ -272,18 +299,16 @@ pub struct Node {
 }
 
 impl Node {
-    fn start(name: &str, logs: &Path, arguments: Vec<String>, change: impl FnOnce(&mut Command)) -> Self {
+    /// Runs `command` until it has said where it listens, in a line that is a document.
+    pub fn start(name: &str, logs: &Path, mut command: Command) -> Self {
         let log = logs.join(format!("{name}.log"));
         let stderr = File::options().create(true).append(true).open(&log).expect("a log");
-        let mut command = myelin();
-        command.args(&arguments).stdout(Stdio::piped()).stderr(stderr);
-        change(&mut command);
-        let mut process = command.spawn().expect("the program starts");
-        let mut line = String::new();
+        let mut process = command.stdout(Stdio::piped()).stderr(stderr).spawn().expect("the program starts");
         let stdout = process.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
-        let ready: Value = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("{name}: {error}: `{line}`\n{}", last_lines(&log)));
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        let line = lines.find(|line| line.starts_with('{'));
+        let line = line.unwrap_or_else(|| panic!("{name} ended:\n{}", last_lines(&log)));
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: `{line}`"));
         let address = |key: &str| ready[key].as_str().expect("an address").to_owned();
         let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5));
         let client = client.build().expect("a client");
@@ -327,7 +352,8 @@ impl Node {
         self.process.try_wait().expect("it is ours")
     }
 
-    fn log(&self) -> String {
+    /// What it has written until now.
+    pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
