@@ -12,6 +12,8 @@ pub struct PeerStatus {
     pub peers: usize,
     /// Whether its newest block came from a node that was ahead, and not while it was being agreed on.
     pub is_syncing: bool,
+    /// Whether that block is so old, too, that transactions cannot be judged on it.
+    pub is_behind: bool,
     /// Whether it is meant to have peers.
     pub should_have_peers: bool,
     /// The height that is being decided; 0 before the first.
@@ -30,6 +32,7 @@ pub struct StatusView(Arc<Shared>);
 struct Shared {
     peers: AtomicUsize,
     is_syncing: AtomicBool,
+    is_behind: AtomicBool,
     should_have_peers: AtomicBool,
     height: AtomicU32,
     round: AtomicU32,
@@ -48,6 +51,7 @@ impl StatusView {
         PeerStatus {
             peers: self.0.peers.load(Ordering::Relaxed),
             is_syncing: self.0.is_syncing.load(Ordering::Relaxed),
+            is_behind: self.0.is_behind.load(Ordering::Relaxed),
             should_have_peers: self.0.should_have_peers.load(Ordering::Relaxed),
             height: self.0.height.load(Ordering::Relaxed),
             round: self.0.round.load(Ordering::Relaxed),
@@ -65,7 +69,8 @@ impl StatusView {
         self.0.validators.store(validators, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_syncing(&self, is_syncing: bool) {
+    pub(crate) fn set_syncing(&self, is_syncing: bool, is_behind: bool) {
         self.0.is_syncing.store(is_syncing, Ordering::Relaxed);
+        self.0.is_behind.store(is_behind, Ordering::Relaxed);
     }
 }

@@ -225,7 +225,7 @@ async fn start_gossip(setup: &Setup, node: &NodeHandle, status: StatusView) -> R
     let shutdown = node.shutdown_token();
     tokio::spawn(async move {
         while shutdown.run_until_cancelled(tokio::time::sleep(STATUS_INTERVAL)).await.is_some() {
-            sender.send_replace(status.get().is_syncing);
+            sender.send_replace(status.get().is_behind);
         }
     });
     let config = setup.gossip_config(node, behind)?;
