@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_malachitebft_app_channel::{
@@ -331,7 +331,10 @@ impl Worker {
             author: self.validators().get(&own).map(|validator| validator.account.clone()),
             budget: Budget { max_time, ..Budget::default() },
         };
-        let executed = match application.propose(&context) {
+        let began = Instant::now();
+        let proposed = application.propose(&context);
+        self.setup.status.executed(began.elapsed());
+        let executed = match proposed {
             Ok(executed) => executed,
             Err(error) if error.is_fatal() => return Err(error.into()),
             Err(error) => {
@@ -512,7 +515,10 @@ impl Worker {
         block: &Block,
         latest_ms: Option<u64>,
     ) -> Result<Result<Box<ExecutedBlock>, String>, BftError> {
-        Ok(match self.setup.application.validate(block, latest_ms)? {
+        let began = Instant::now();
+        let validity = self.setup.application.validate(block, latest_ms)?;
+        self.setup.status.executed(began.elapsed());
+        Ok(match validity {
             Validity::Valid(executed) => Ok(executed),
             Validity::Invalid(reason) => Err(reason.to_string()),
             // The tip is final, so what does not follow it never will.

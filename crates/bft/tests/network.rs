@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use myelin_bft::BftConfig;
 use myelin_chain::SubmitError;
 use sp_keyring::Sr25519Keyring as Keyring;
 
@@ -119,6 +120,36 @@ async fn a_node_that_catches_up_refuses_transactions_until_it_has() {
     nodes.push(network.start(2));
     late.until("it has caught up", || !late.status.get().is_behind).await;
     late.application.mempool().submit(bytes(1)).await.unwrap();
+    late.stop().await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_find_each_other_through_those_that_they_know() {
+    const KNOWN_BY_ALL: u8 = 0;
+    const LATE: u8 = 7;
+    let network = Network::new(250, &[1, 1, 1]).changed(|index, config| {
+        let mut persistent_peers = config.persistent_peers;
+        persistent_peers.truncate(match index {
+            KNOWN_BY_ALL => 2,
+            LATE => 1,
+            _ => 0,
+        });
+        BftConfig { discovery: true, persistent_peers, ..config }
+    });
+    let nodes = network.start_all();
+    nodes[0].reach(2).await;
+    let late = network.start_follower(LATE);
+    late.until("it is connected to all", || late.status.get().peers >= 3).await;
+    for node in &nodes {
+        node.until("all are connected to it", || node.status.get().peers >= 3).await;
+    }
+    let height = late.height() + 3;
+    late.reach(height).await;
+    nodes[1].reach(height).await;
+    assert_agreement(&network, &[&nodes[1], &late], height);
     late.stop().await;
     for node in nodes {
         node.stop().await;

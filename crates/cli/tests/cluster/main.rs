@@ -11,6 +11,7 @@ mod faults;
 mod faulty;
 mod follow;
 mod load;
+mod measures;
 mod network;
 mod proxy;
 mod random;

@@ -293,9 +293,36 @@ pub struct Node {
     pub name: String,
     pub process: Child,
     pub url: String,
+    /// What it said when it was ready.
+    pub ready: Value,
+    rpc: Rpc,
+    log: PathBuf,
+}
+
+/// Where a node answers.
+pub struct Rpc {
     http: String,
     client: reqwest::blocking::Client,
-    log: PathBuf,
+}
+
+impl Rpc {
+    pub fn new(http: String) -> Self {
+        let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5));
+        Self { http, client: client.build().expect("a client") }
+    }
+
+    /// Asks the node; nothing when it does not answer.
+    pub fn try_ask(&self, method: &str, parameters: Value) -> Option<Value> {
+        let request =
+            serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
+        let answer: Value = self.client.post(&self.http).json(&request).send().ok()?.json().ok()?;
+        answer.get("result").cloned()
+    }
+
+    /// Height of the tip; nothing when the node does not answer.
+    pub fn try_height(&self) -> Option<u64> {
+        Some(number(&self.try_ask("chain_getHeader", serde_json::json!([]))?["number"]))
+    }
 }
 
 impl Node {
@@ -310,23 +337,15 @@ impl Node {
         let line = line.unwrap_or_else(|| panic!("{name} ended:\n{}", last_lines(&log)));
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: `{line}`"));
         let address = |key: &str| ready[key].as_str().expect("an address").to_owned();
-        let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5));
-        let client = client.build().expect("a client");
-        Self { name: name.to_owned(), process, url: address("rpc"), http: address("http"), client, log }
-    }
-
-    /// Asks the node; nothing when it does not answer.
-    pub fn try_ask(&self, method: &str, parameters: Value) -> Option<Value> {
-        let request =
-            serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
-        let answer: Value = self.client.post(&self.http).json(&request).send().ok()?.json().ok()?;
-        answer.get("result").cloned()
+        let rpc = Rpc::new(address("http"));
+        let url = address("rpc");
+        Self { name: name.to_owned(), process, url, ready, rpc, log }
     }
 
     pub fn ask(&self, method: &str, parameters: Value) -> Value {
         let start = Instant::now();
         loop {
-            match self.try_ask(method, parameters.clone()) {
+            match self.rpc.try_ask(method, parameters.clone()) {
                 Some(answer) => return answer,
                 None if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(50)),
                 None => panic!("{} does not answer {method}\n{}", self.name, last_lines(&self.log)),
