@@ -19,7 +19,7 @@ use myelin_node::{
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::{consensus_key, context::Context, network_files::KEY_FILE};
+use crate::{consensus_key, context::Context, logging, network_files::KEY_FILE};
 
 /// Where a node listens that is not told where: its peers are those that it dials.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -191,7 +191,10 @@ async fn take_part(context: &Context, setup: &Setup, node: &NodeHandle, measured
     context.output.result(&setup.ready(node, &gossip))?;
     tokio::select! {
         () = shutdown.cancelled() => {}
-        signal = context.ending().asked() => signal?,
+        signal = context.ending().asked() => {
+            signal?;
+            logging::engine_stops();
+        }
     }
     shutdown.cancel();
     Ok(gossip.join().await?)

@@ -201,6 +201,19 @@ fn a_clock_half_a_minute_ahead_stops_nobody_else() {
 }
 
 #[test]
+fn a_node_that_is_asked_to_end_does_so_without_an_alarm() {
+    let mut network = Network::start(4, BLOCK_TIME);
+    network.wait_for_blocks(4);
+    let before: Vec<_> = network.running().map(|node| node.log().len()).collect();
+    (0..4).for_each(|index| network.ask_to_end(index));
+    for (index, before) in before.into_iter().enumerate() {
+        let (status, log) = network.wait_for_end(index);
+        assert!(status.success(), "{log}");
+        assert!(!log[before..].contains("arc_malachitebft"), "the engine complains: {log}");
+    }
+}
+
+#[test]
 fn a_full_disk_ends_the_validator_and_not_the_chain() {
     let mut network = Network::start(4, BLOCK_TIME);
     network.wait_for_blocks(4);

@@ -210,6 +210,13 @@ impl Network {
         drop(self.nodes[index].take());
     }
 
+    /// Asks a node to end, as a supervisor does.
+    pub fn ask_to_end(&self, index: usize) {
+        let process = self.node(index).process.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &process]).status().expect("kill runs");
+        assert!(status.success());
+    }
+
     /// Waits until a node has ended by itself; says how, and what it wrote.
     pub fn wait_for_end(&mut self, index: usize) -> (ExitStatus, String) {
         let mut node = self.nodes[index].take().expect("the node runs");
