@@ -10,8 +10,11 @@ use std::{
 };
 
 use myelin_bft::{Bft, BftConfig, ConsensusSecret, Fault};
+use myelin_client::account_of;
 use myelin_gossip::{Gossip, GossipConfig, NodeKey};
+use myelin_keys::{CryptoType, Keypair};
 use myelin_node::{ChainSpec, Location, NodeConfig};
+use myelin_runtime::AccountId;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -65,6 +68,12 @@ fn start_faulty(network: &Network, fault: Fault) -> Node {
     Node::start("faulty", network.logs(), command)
 }
 
+/// Who is paid for a validator's blocks, as `myelin init` writes it.
+fn account_of_validator(index: usize) -> AccountId {
+    let key = Keypair::from_uri(&format!("//Validator/{index}"), CryptoType::Sr25519).expect("a key");
+    account_of(&key)
+}
+
 /// Three honest validators go on beside a faulty one, each of them having refused what it proposed with `complaint`.
 fn the_rest_goes_on(fault: Fault, complaint: &str) {
     let mut network = Network::new(4, BLOCK_TIME);
@@ -83,6 +92,13 @@ fn the_rest_goes_on(fault: Fault, complaint: &str) {
     network.wait_for_blocks(1);
     network.assert_agreement();
     network.running().for_each(|node| assert_acknowledged(&acknowledged, node));
+    // Everybody else had a turn and was paid for a block.
+    let node = network.node(0);
+    let digests: String = (1..=node.height()).map(|height| node.digest(height)).collect();
+    for index in 0..4 {
+        let account = hex::encode(<AccountId as AsRef<[u8]>>::as_ref(&account_of_validator(index)));
+        assert_eq!(digests.contains(&account), index != BAD, "validator {index} made one of {digests}");
+    }
     assert!(faulty.height() > 0, "the faulty node was there all the time");
     observer.finish(12 * 3);
 }

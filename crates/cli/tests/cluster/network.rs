@@ -302,7 +302,7 @@ pub struct Node {
     pub url: String,
     /// What it said when it was ready.
     pub ready: Value,
-    rpc: Rpc,
+    pub rpc: Rpc,
     log: PathBuf,
 }
 
@@ -320,10 +320,14 @@ impl Rpc {
 
     /// Asks the node; nothing when it does not answer.
     pub fn try_ask(&self, method: &str, parameters: Value) -> Option<Value> {
+        self.answer(method, parameters)?.get("result").cloned()
+    }
+
+    /// The whole answer, be it a result or an error.
+    pub fn answer(&self, method: &str, parameters: Value) -> Option<Value> {
         let request =
             serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
-        let answer: Value = self.client.post(&self.http).json(&request).send().ok()?.json().ok()?;
-        answer.get("result").cloned()
+        self.client.post(&self.http).json(&request).send().ok()?.json().ok()
     }
 
     /// Height of the tip; nothing when the node does not answer.
@@ -371,6 +375,12 @@ impl Node {
         let hash = self.ask("chain_getBlockHash", serde_json::json!([height]));
         let header = self.ask("chain_getHeader", serde_json::json!([hash]));
         (hash, header["stateRoot"].clone())
+    }
+
+    /// What a block's header tells besides its place: who made it.
+    pub fn digest(&self, height: u64) -> String {
+        let hash = self.ask("chain_getBlockHash", serde_json::json!([height]));
+        self.ask("chain_getHeader", serde_json::json!([hash]))["digest"].to_string()
     }
 
     /// Whether the process has ended, and how.
