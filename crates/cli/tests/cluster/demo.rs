@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde_json::Value;
@@ -11,6 +12,8 @@ use crate::network::{myelin, wait_until, Rpc};
 
 /// A `myelin localnet`; told to end when dropped.
 struct Localnet {
+    /// Two that look for free ports at the same moment find the same ones.
+    _alone: MutexGuard<'static, ()>,
     process: Child,
     nodes: Vec<String>,
     rpc: Vec<Rpc>,
@@ -18,6 +21,8 @@ struct Localnet {
 
 impl Localnet {
     fn start(validators: u16) -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let count = validators.to_string();
         let arguments =
             ["localnet", "--json", "--end-with-stdin", "--rpc-port", "0", "--block-time", "250ms"];
@@ -38,7 +43,7 @@ impl Localnet {
             nodes.iter().map(|node| node[key].as_str().expect("an address").to_owned()).collect::<Vec<_>>()
         };
         let rpc = addresses("http").into_iter().map(Rpc::new).collect();
-        Self { process, nodes: addresses("rpc"), rpc }
+        Self { _alone: alone, process, nodes: addresses("rpc"), rpc }
     }
 
     /// The process of a validator, if it runs: the child that was told to answer at its port.
