@@ -1,6 +1,10 @@
 //! The sequencer: sessions of the engine, one after another.
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
 
 use myelin_chain::{
     sequencer::{Running, Sequencer},
@@ -10,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::BftConfig,
+    gate::{self, EnginePort, Gate},
     guard::SigningGuard,
     session::{Session, SessionEnd},
     status::StatusView,
@@ -20,13 +25,24 @@ use crate::{
 pub struct Bft {
     config: BftConfig,
     status: StatusView,
+    listener: Option<TcpListener>,
 }
 
 impl Bft {
     /// A sequencer that takes part as configured once it runs.
     pub fn new(config: BftConfig) -> Self {
         let should_have_peers = config.discovery || !config.persistent_peers.is_empty();
-        Self { config, status: StatusView::new(should_have_peers) }
+        let status = StatusView::new(&config.name, should_have_peers);
+        Self { config, status, listener: None }
+    }
+
+    /// The same with its public port taken already, so that a port that is not free is an error before the node starts.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub fn bind(self) -> Result<Self, BftError> {
+        let listener = gate::listen(self.config.listen)?;
+        Ok(Self { listener: Some(listener), ..self })
     }
 
     /// Tells how the node stands in its network, while it runs and before.
@@ -34,15 +50,45 @@ impl Bft {
         self.status.clone()
     }
 
-    async fn drive(self, application: Application, shutdown: CancellationToken) -> Result<(), BftError> {
+    async fn drive(mut self, application: Application, shutdown: CancellationToken) -> Result<(), BftError> {
         let home = &self.config.home;
         fs::create_dir_all(home).map_err(|source| BftError::Home { path: home.clone(), source })?;
-        let guard = self.open_guard(&application)?;
+        let listener = match self.listener.take() {
+            Some(listener) => listener,
+            None => gate::listen(self.config.listen)?,
+        };
+        if self.config.discovery {
+            // Peers are told where the engine listens, so it has to be the public port.
+            drop(listener);
+            return self.run_sessions(self.config.listen, &application, &shutdown).await;
+        }
+        let port = EnginePort::reserve()?;
+        let gate = self.gate(listener, port.address())?;
+        tokio::select! {
+            ended = self.run_sessions(port.address(), &application, &shutdown) => ended,
+            () = gate.run() => Err(BftError::NetworkStopped),
+        }
+    }
+
+    fn gate(&self, listener: TcpListener, engine: SocketAddr) -> Result<Gate, BftError> {
+        let BftConfig { listen, limits, persistent_peers, .. } = &self.config;
+        let counters = self.status.gate_counters();
+        Gate::new(listener, engine, *limits, persistent_peers.clone(), counters)
+            .map_err(|source| BftError::Listen { address: *listen, source })
+    }
+
+    async fn run_sessions(
+        &self,
+        listen: SocketAddr,
+        application: &Application,
+        shutdown: &CancellationToken,
+    ) -> Result<(), BftError> {
+        let guard = self.open_guard(application)?;
         let mut is_first = true;
-        let mut follow_until = guard.as_ref().and_then(|guard| ahead(guard, &application));
+        let mut follow_until = guard.as_ref().and_then(|guard| ahead(guard, application));
         loop {
             if let Some(height) = follow_until {
-                self.ensure_somebody_to_follow(&application, height)?;
+                self.ensure_somebody_to_follow(application, height)?;
                 tracing::warn!(
                     height,
                     "this validator has signed messages that its log or its chain does not know of; it follows the others, and signs nothing, until that height is past"
@@ -50,14 +96,15 @@ impl Bft {
             }
             let session = Session {
                 config: &self.config,
-                application: &application,
+                listen,
+                application,
                 guard: guard.as_ref(),
                 status: &self.status,
                 follow_until,
                 is_first,
             };
             is_first = false;
-            follow_until = match session.run(&shutdown).await? {
+            follow_until = match session.run(shutdown).await? {
                 SessionEnd::Shutdown => return Ok(()),
                 SessionEnd::CaughtUp => None,
                 SessionEnd::Refused(height) => Some(height),

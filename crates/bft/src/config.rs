@@ -1,14 +1,17 @@
 //! How a node takes part.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+    sync::Arc,
+};
 
 use arc_malachitebft_app_channel::app::net::Multiaddr;
 use myelin_chain::local::{system_clock, WallClock};
 
-use crate::{ConsensusObserver, ConsensusSecret};
-
-/// Connections from one address; several nodes may share a machine or a router.
-const DEFAULT_CONNECTIONS_PER_IP: usize = 64;
+use crate::{ConsensusObserver, ConsensusSecret, GateLimits};
 
 /// How a node takes part in agreeing on blocks.
 #[derive(Clone)]
@@ -21,12 +24,12 @@ pub struct BftConfig {
     pub listen: SocketAddr,
     /// Nodes to stay connected with.
     pub persistent_peers: Vec<PeerAddress>,
-    /// Find further nodes through those that are known.
+    /// Find further nodes through those that are known. The node then listens without a [gate](crate::GateLimits).
     pub discovery: bool,
     /// How the node is called in logs and metrics.
     pub name: String,
-    /// Connections that other nodes may open from one IP address.
-    pub max_connections_per_ip: usize,
+    /// What other nodes may use up.
+    pub limits: GateLimits,
     /// Where time comes from.
     pub clock: WallClock,
     /// Hears of every message and decision.
@@ -46,7 +49,7 @@ impl BftConfig {
             persistent_peers: Vec::new(),
             discovery: false,
             name: format!("node-{}", listen.port()),
-            max_connections_per_ip: DEFAULT_CONNECTIONS_PER_IP,
+            limits: GateLimits::default(),
             clock: system_clock(),
             observer: None,
             #[cfg(feature = "faults")]
@@ -84,6 +87,30 @@ pub struct PeerAddress(String);
 impl PeerAddress {
     pub(crate) fn multiaddr(&self) -> Result<Multiaddr, BadPeerAddress> {
         self.0.parse().map_err(|_| BadPeerAddress(self.0.clone()))
+    }
+
+    /// The kind of the host, and the host.
+    fn host(&self) -> Option<(&str, &str)> {
+        let mut parts = self.0.strip_prefix('/')?.split('/');
+        parts.next().zip(parts.next())
+    }
+
+    /// Its IP address, if it names one.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        let (kind, host) = self.host()?;
+        matches!(kind, "ip4" | "ip6").then(|| host.parse().ok())?
+    }
+
+    /// The IP addresses that it has now; none when its name cannot be resolved.
+    pub(crate) async fn resolve(&self) -> Vec<IpAddr> {
+        match (self.ip(), self.host()) {
+            (Some(ip), _) => vec![ip],
+            (None, Some(("dns" | "dns4" | "dns6", name))) => match tokio::net::lookup_host((name, 0)).await {
+                Ok(found) => found.map(|address| address.ip()).collect(),
+                Err(_) => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -131,6 +158,16 @@ impl fmt::Display for PeerAddress {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_peer_may_have_a_name_of_its_machine() {
+        let local: PeerAddress = "localhost:1".parse().unwrap();
+        assert!(local.resolve().await.iter().all(IpAddr::is_loopback));
+        let named: PeerAddress = "/ip6/2001:db8::1/tcp/1".parse().unwrap();
+        assert_eq!(named.resolve().await, ["2001:db8::1".parse::<IpAddr>().unwrap()]);
+        let nobody: PeerAddress = "nobody.invalid:1".parse().unwrap();
+        assert_eq!(nobody.resolve().await, Vec::<IpAddr>::new());
+    }
+
     #[test]
     fn addresses_are_read_and_shown() {
         for (text, shown) in [
@@ -142,6 +179,7 @@ mod tests {
             let address: PeerAddress = text.parse().unwrap();
             assert_eq!(address.to_string(), shown);
             address.multiaddr().unwrap();
+            assert_eq!(address.ip().is_some(), !shown.contains("dns"), "{shown}");
         }
         for text in
             ["", "host", "host:", ":1", "host:99999", "/ip4/300.0.0.1/tcp/1", "/ip4/1.1.1.1/udp/1", "a b:1"]

@@ -1,6 +1,6 @@
 //! Why a node stops taking part.
 
-use std::{io, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use myelin_chain::{CertificateError, ChainError, Hash, InvalidBlock, SequencerError, StoreError};
 
@@ -76,14 +76,22 @@ pub enum BftError {
     /// A message that cannot be represented.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// The listening address cannot be used.
+    #[error("cannot listen for other nodes at {address}: {source}; stop what uses the port, or choose another listening address")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The engine does not start.
-    #[error("the consensus engine does not start: {0}; check that the listening address is free")]
+    #[error("the consensus engine does not start: {0}")]
     EngineStart(String),
     /// The engine has ended.
     #[error("the consensus engine has stopped; the first error in the log tells why; restart the node")]
     EngineStopped,
     /// Peers cannot be reached any more.
-    #[error("the node's network has stopped; check that the listening address is free and that the log names no other cause, and restart the node")]
+    #[error("the node's network has stopped; the first error in the log tells why; restart the node")]
     NetworkStopped,
     /// The only validator may not sign.
     #[error("the only validator may not sign at height {height}, because it has signed there before and its log of that is gone; restore the newest log, or start again with another key in the genesis")]

@@ -15,6 +15,7 @@
 //! - A node that is behind gets decided blocks from its peers, verifies their certificates and executes them.
 //!   The signatures in them are verified on other threads meanwhile. While it signs nothing, it writes several blocks in one
 //!   transaction, and nobody sees them before.
+//! - What strangers may use up at the public port is bounded by a [gate](GateLimits) in front of the engine.
 //! - A node without a consensus key, or whose key is not in the set, follows in the same way.
 
 mod author;
@@ -28,6 +29,7 @@ mod error;
 pub mod evidence;
 #[cfg(feature = "faults")]
 mod faults;
+mod gate;
 pub mod guard;
 mod network_key;
 mod observer;
@@ -45,12 +47,14 @@ pub use config::{BadPeerAddress, BftConfig, PeerAddress};
 pub use error::BftError;
 #[cfg(feature = "faults")]
 pub use faults::Fault;
+pub use gate::{GateCounts, GateLimits};
 pub use guard::{GuardError, SigningGuard};
 pub use observer::{ConsensusMessage, ConsensusObserver, Step};
 pub use signing::ConsensusSecret;
 pub use status::{PeerStatus, StatusView};
 
-/// Writes the engine's metrics in the Prometheus text format: consensus, network and sync of every node in this process.
+/// Writes the engine's metrics in the Prometheus text format: consensus, network and sync of every node in this process, and
+/// how long blocks took to execute.
 pub fn write_metrics(text: &mut impl std::fmt::Write) {
     arc_malachitebft_app_channel::app::metrics::export(text);
 }

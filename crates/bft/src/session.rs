@@ -1,6 +1,7 @@
 //! One run of the engine: starting it, carrying its questions to the worker, stopping it.
 
 use std::{
+    net::SocketAddr,
     sync::{
         atomic::{AtomicBool, Ordering},
         Arc,
@@ -73,6 +74,8 @@ pub(crate) enum SessionEnd {
 /// What a session runs with.
 pub(crate) struct Session<'a> {
     pub config: &'a BftConfig,
+    /// Where the engine listens.
+    pub listen: SocketAddr,
     pub application: &'a Application,
     pub guard: Option<&'a Arc<SigningGuard>>,
     pub status: &'a StatusView,
@@ -143,7 +146,7 @@ impl Session<'_> {
             // Nobody's address: who follows must not be taken for a validator, not even for itself.
             None => ConsensusContext::new_full_node(Address([0; 32]), verifier),
         };
-        EngineBuilder::new(Context, EngineConfig::new(self.config, &chain)?)
+        EngineBuilder::new(Context, EngineConfig::new(self.config, self.listen, &chain)?)
             .with_default_wal(WalContext::new(self.config.log_path(), WireCodec::log(own)))
             .with_default_network(NetworkContext::new(identity, network_codec))
             .with_default_sync(SyncContext::new(WireCodec::default()))
@@ -312,7 +315,7 @@ struct EngineConfig {
 }
 
 impl EngineConfig {
-    fn new(config: &BftConfig, chain: &Hash) -> Result<Self, BftError> {
+    fn new(config: &BftConfig, listen: SocketAddr, chain: &Hash) -> Result<Self, BftError> {
         let peers = config.persistent_peers.iter().map(PeerAddress::multiaddr).collect::<Result<_, _>>()?;
         let byte_size = |bytes: usize| {
             let mut size = P2pConfig::default().rpc_max_size;
@@ -321,13 +324,9 @@ impl EngineConfig {
         };
         let response = byte_size(MAX_RESPONSE_BYTES);
         let p2p = P2pConfig {
-            listen_addr: PeerAddress::from(config.listen).multiaddr()?,
+            listen_addr: PeerAddress::from(listen).multiaddr()?,
             persistent_peers: peers,
-            discovery: DiscoveryConfig {
-                enabled: config.discovery,
-                max_connections_per_ip: config.max_connections_per_ip,
-                ..DiscoveryConfig::default()
-            },
+            discovery: discovery(config),
             rpc_max_size: response,
             pubsub_max_size: byte_size(MAX_MESSAGE_BYTES),
             pubsub_max_size_per_topic: PubSubMaxSizePerTopic {
@@ -352,6 +351,16 @@ impl EngineConfig {
         };
         Ok(Self { name: config.name.clone(), consensus, sync })
     }
+}
+
+/// Behind a gate, all connections come from this machine, and the gate limits them.
+fn discovery(config: &BftConfig) -> DiscoveryConfig {
+    let enabled = config.discovery;
+    let (max_connections_per_ip, ip_throttle_duration) = match enabled {
+        true => (config.limits.max_connections_per_ip, DiscoveryConfig::default().ip_throttle_duration),
+        false => (usize::MAX, Duration::ZERO),
+    };
+    DiscoveryConfig { enabled, max_connections_per_ip, ip_throttle_duration, ..DiscoveryConfig::default() }
 }
 
 /// A part of the hash that is long enough to tell chains apart; the engine takes names of up to 64 bytes.

@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_malachitebft_app_channel::{
@@ -29,7 +29,7 @@ use arc_malachitebft_app_channel::{
 use arc_malachitebft_core_consensus::HIDDEN_LOCK_ROUND;
 use codec::{DecodeAll, Encode};
 use myelin_chain::{
-    executor::Budget, Application, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey,
+    executor::Budget, Application, Behind, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey,
     ExecutedBlock, Hash, History, ProposalContext, ValidatorSet, Validity,
 };
 use tokio::sync::mpsc;
@@ -60,6 +60,9 @@ const MAX_ANSWER_BLOCKS: usize = 256;
 const MIN_BUILD_TIME: Duration = Duration::from_millis(20);
 /// The most.
 const MAX_BUILD_TIME: Duration = Duration::from_millis(1000);
+
+/// A node whose newest block is one that others had decided before, and is older than this, cannot judge transactions.
+const MAX_TIP_AGE_SLOTS: u64 = 20;
 
 /// Blocks that are held in memory only, at most, while the node catches up.
 const MAX_DEFERRED_BLOCKS: usize = 32;
@@ -328,7 +331,10 @@ impl Worker {
             author: self.validators().get(&own).map(|validator| validator.account.clone()),
             budget: Budget { max_time, ..Budget::default() },
         };
-        let executed = match application.propose(&context) {
+        let began = Instant::now();
+        let proposed = application.propose(&context);
+        self.setup.status.executed(began.elapsed());
+        let executed = match proposed {
             Ok(executed) => executed,
             Err(error) if error.is_fatal() => return Err(error.into()),
             Err(error) => {
@@ -509,7 +515,10 @@ impl Worker {
         block: &Block,
         latest_ms: Option<u64>,
     ) -> Result<Result<Box<ExecutedBlock>, String>, BftError> {
-        Ok(match self.setup.application.validate(block, latest_ms)? {
+        let began = Instant::now();
+        let validity = self.setup.application.validate(block, latest_ms)?;
+        self.setup.status.executed(began.elapsed());
+        Ok(match validity {
             Validity::Valid(executed) => Ok(executed),
             Validity::Invalid(reason) => Err(reason.to_string()),
             // The tip is final, so what does not follow it never will.
@@ -568,8 +577,18 @@ impl Worker {
         if let Some(observer) = &self.setup.config.observer {
             observer.committed(&certificate);
         }
-        self.setup.status.set_syncing(self.is_synced);
+        self.tell_progress(height);
         self.start_height(height.saturating_add(1))
+    }
+
+    /// Tells whether the node still catches up. Who gets single new blocks from others, because they were faster, does not.
+    fn tell_progress(&self, number: u32) {
+        let application = &self.setup.application;
+        let age_ms = self.now_ms().saturating_sub(application.chain().head().time_ms);
+        let limit_ms = self.params.slot_duration_ms.saturating_mul(MAX_TIP_AGE_SLOTS);
+        let behind = (self.is_synced && age_ms > limit_ms).then_some(Behind { number, age_ms });
+        application.mempool().set_behind(behind);
+        self.setup.status.set_syncing(self.is_synced, behind.is_some());
     }
 
     /// Commits a block. While a node that signs nothing catches up, several blocks go to the disk together: what a crash

@@ -3,6 +3,8 @@
 mod common;
 
 use common::*;
+use myelin_bft::BftConfig;
+use myelin_chain::SubmitError;
 use sp_keyring::Sr25519Keyring as Keyring;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,6 +90,66 @@ async fn a_late_node_replays_the_chain_and_follows() {
     late.reach(height).await;
     nodes[3].reach(height).await;
     assert_agreement(&network, &[&nodes[3], &late], height);
+    late.stop().await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_catches_up_refuses_transactions_until_it_has() {
+    const SLOT_MS: u64 = 100;
+    let network = Network::new(SLOT_MS, &[1, 1, 1, 1]);
+    let mut nodes = network.start_all();
+    nodes[0].reach(5).await;
+    for node in nodes.split_off(2) {
+        node.stop().await;
+    }
+    // Two of four decide nothing, so the newest block grows old.
+    let tip = || nodes.iter().map(Node::height).max().unwrap();
+    let is_old = || (myelin_chain::local::system_clock())() > nodes[0].chain().tip().time_ms + 25 * SLOT_MS;
+    nodes[0].until("an old block", is_old).await;
+    let late = network.start_follower(7);
+    late.reach(tip()).await;
+    late.until("it knows that it is behind", || late.status.get().is_behind).await;
+    let bytes = |nonce| transfer(late.chain().genesis_hash(), Keyring::Alice, &account(9), 1_000_000, nonce);
+    let refusal = late.application.mempool().submit(bytes(0)).await.unwrap_err();
+    assert!(matches!(refusal, SubmitError::Behind { number, age_s } if number == tip() && age_s >= 2));
+    // Who was there when the block was decided is not behind.
+    nodes[0].application.mempool().submit(bytes(0)).await.unwrap();
+    nodes.push(network.start(2));
+    late.until("it has caught up", || !late.status.get().is_behind).await;
+    late.application.mempool().submit(bytes(1)).await.unwrap();
+    late.stop().await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_find_each_other_through_those_that_they_know() {
+    const KNOWN_BY_ALL: u8 = 0;
+    const LATE: u8 = 7;
+    let network = Network::new(250, &[1, 1, 1]).changed(|index, config| {
+        let mut persistent_peers = config.persistent_peers;
+        persistent_peers.truncate(match index {
+            KNOWN_BY_ALL => 2,
+            LATE => 1,
+            _ => 0,
+        });
+        BftConfig { discovery: true, persistent_peers, ..config }
+    });
+    let nodes = network.start_all();
+    nodes[0].reach(2).await;
+    let late = network.start_follower(LATE);
+    late.until("it is connected to all", || late.status.get().peers >= 3).await;
+    for node in &nodes {
+        node.until("all are connected to it", || node.status.get().peers >= 3).await;
+    }
+    let height = late.height() + 3;
+    late.reach(height).await;
+    nodes[1].reach(height).await;
+    assert_agreement(&network, &[&nodes[1], &late], height);
     late.stop().await;
     for node in nodes {
         node.stop().await;

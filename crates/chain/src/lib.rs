@@ -35,7 +35,7 @@ pub use chain::{Chain, ChainEvent, ChainObserver, ChainParams, CommitOutcome, Ti
 pub use error::{CallError, ChainError, InvalidBlock};
 pub use executor::{Budget, Candidates, ExecutedBlock, ProposalContext, Rejection, Validity, Verdict};
 pub use local::{Local, LocalConfig, LocalError, LocalHandle, LocalStatus, SealMode, SnapshotId};
-pub use mempool::{Mempool, MempoolLimits, PoolStatus, SubmitError, TransactionStatus, Watcher};
+pub use mempool::{Behind, Mempool, MempoolLimits, PoolStatus, SubmitError, TransactionStatus, Watcher};
 pub use myelin_runtime::{presets::ConsensusTiming, AccountId, Balance, BlockNumber, Hash, Header, Nonce};
 pub use myelin_store::{Config as StoreConfig, History, Location, Store, StoreError};
 pub use sequencer::{Application, Sequencer, SequencerError};

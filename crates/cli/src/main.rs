@@ -9,6 +9,7 @@ mod documents;
 mod duration;
 mod ending;
 mod keys;
+mod logging;
 mod network_files;
 mod output;
 mod private_file;
@@ -16,10 +17,7 @@ mod processes;
 mod table;
 mod transaction;
 
-use std::{
-    io::{IsTerminal, Write},
-    process::ExitCode,
-};
+use std::{io::Write, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -105,7 +103,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    init_logging(arguments.global.verbose);
+    logging::init(arguments.global.verbose);
     match run(arguments) {
         Ok(code) => code,
         Err(error) => {
@@ -151,24 +149,6 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<ExitCod
         Command::Completions { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Logs go to standard error, in colour only to a terminal; `RUST_LOG` wins over `--verbose`.
-fn init_logging(verbose: u8) {
-    let default = match verbose {
-        // The engine calls every peer that is not up yet an error, and tries again.
-        0 => "warn,arc_malachitebft_network=off",
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
 }
 
 #[cfg(test)]

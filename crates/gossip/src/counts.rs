@@ -8,6 +8,14 @@ use std::sync::{
 /// What the gossip of a node has done since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GossipCounts {
+    /// Batches that peers sent.
+    pub batches_received: u64,
+    /// Bytes of the transactions in them.
+    pub bytes_received: u64,
+    /// Batches sent to peers.
+    pub batches_sent: u64,
+    /// Bytes of the transactions in them.
+    pub bytes_sent: u64,
     /// Transactions that peers sent.
     pub received: u64,
     /// Those that the mempool took.
@@ -30,6 +38,10 @@ pub struct GossipCounts {
 
 #[derive(Default)]
 struct Cells {
+    batches_received: AtomicU64,
+    bytes_received: AtomicU64,
+    batches_sent: AtomicU64,
+    bytes_sent: AtomicU64,
     received: AtomicU64,
     accepted: AtomicU64,
     duplicates: AtomicU64,
@@ -50,6 +62,10 @@ impl Counters {
     pub fn add(&self, more: GossipCounts) {
         let cells = &*self.0;
         let pairs = [
+            (&cells.batches_received, more.batches_received),
+            (&cells.bytes_received, more.bytes_received),
+            (&cells.batches_sent, more.batches_sent),
+            (&cells.bytes_sent, more.bytes_sent),
             (&cells.received, more.received),
             (&cells.accepted, more.accepted),
             (&cells.duplicates, more.duplicates),
@@ -70,6 +86,10 @@ impl Counters {
         let cells = &*self.0;
         let load = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
         GossipCounts {
+            batches_received: load(&cells.batches_received),
+            bytes_received: load(&cells.bytes_received),
+            batches_sent: load(&cells.batches_sent),
+            bytes_sent: load(&cells.bytes_sent),
             received: load(&cells.received),
             accepted: load(&cells.accepted),
             duplicates: load(&cells.duplicates),

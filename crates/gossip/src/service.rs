@@ -394,8 +394,9 @@ impl Service {
         for hash in &hashes {
             self.seen.insert(*hash, now);
         }
+        let bytes_sent = transactions.iter().map(|bytes| bytes.len() as u64).sum();
         let forwarded = hashes.len() as u64;
-        self.counters.add(GossipCounts { forwarded, ..Default::default() });
+        self.counters.add(GossipCounts { batches_sent: 1, bytes_sent, forwarded, ..Default::default() });
         let request =
             self.swarm.behaviour_mut().exchange.send_request(id, Ok(Request::Transactions(transactions)));
         peer.asked = Some((request, Asked::Transactions(number)));
@@ -484,7 +485,12 @@ impl Service {
 
     fn on_batch(&mut self, due: Due, batch: Vec<Vec<u8>>) {
         let received = batch.len() as u64;
-        self.counters.add(GossipCounts { received, ..Default::default() });
+        self.counters.add(GossipCounts {
+            batches_received: 1,
+            bytes_received: due.bytes,
+            received,
+            ..Default::default()
+        });
         let is_behind = self.behind.as_ref().is_some_and(|behind| *behind.borrow());
         // Peers that left may still have batches here.
         if is_behind || self.checking >= self.max_checking() {

@@ -42,9 +42,9 @@ pub fn judge(result: &Result<Hash, SubmitError>) -> Verdict {
         }
         // The block that contains it came first.
         Err(SubmitError::Invalid(InvalidTransaction::Stale)) => honest(1, false, refused()),
-        Err(SubmitError::Busy | SubmitError::PoolFull(_) | SubmitError::Node(_)) => {
-            honest(1, true, GossipCounts { dropped: 1, ..Default::default() })
-        }
+        Err(
+            SubmitError::Busy | SubmitError::Behind { .. } | SubmitError::PoolFull(_) | SubmitError::Node(_),
+        ) => honest(1, true, GossipCounts { dropped: 1, ..Default::default() }),
         Err(SubmitError::PriorityTooLow { .. } | SubmitError::Banned) => {
             honest(REFUSED_COST, false, refused())
         }
@@ -92,6 +92,7 @@ mod tests {
         assert_eq!(conduct(SubmitError::Invalid(InvalidTransaction::BadProof)), Conduct::Fault);
         for error in [
             SubmitError::Busy,
+            SubmitError::Behind { number: 1, age_s: 60 },
             SubmitError::Banned,
             SubmitError::PoolFull("full"),
             SubmitError::AlreadyImported(Hash::zero()),
@@ -107,6 +108,7 @@ mod tests {
     #[test]
     fn what_may_become_valid_is_looked_at_again() {
         assert!(judge(&Err(SubmitError::Busy)).again);
+        assert!(judge(&Err(SubmitError::Behind { number: 1, age_s: 60 })).again);
         assert!(judge(&Err(SubmitError::PoolFull("full"))).again);
         assert!(judge(&Err(SubmitError::Invalid(InvalidTransaction::Payment))).again);
         assert!(!judge(&Ok(Hash::zero())).again);

@@ -8,5 +8,5 @@ mod samples;
 mod server;
 
 pub use prometheus_client::{metrics, registry::Registry};
-pub use samples::{Sample, Samples, Value};
+pub use samples::{exposition, Sample, Samples, Value};
 pub use server::{Health, HealthCheck, MetricsConfig, MetricsError, MetricsServer, TextSource};

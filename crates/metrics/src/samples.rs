@@ -4,8 +4,9 @@ use std::fmt;
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, MetricEncoder},
+    encoding::{text::encode, DescriptorEncoder, MetricEncoder},
     metrics::MetricType,
+    registry::Registry,
 };
 
 /// One number, with the labels that tell it from others of its name.
@@ -58,6 +59,16 @@ impl Samples {
     }
 }
 
+/// Writes samples as a text of their own, for [`MetricsConfig::others`](crate::MetricsConfig::others).
+pub fn exposition(prefix: &str, samples: Vec<Sample>) -> String {
+    let mut registry = Registry::with_prefix(prefix);
+    registry.register_collector(Samples::new(move || samples.clone()));
+    let mut text = String::new();
+    // Memory takes everything that is written.
+    let _ = encode(&mut text, &registry);
+    text
+}
+
 impl fmt::Debug for Samples {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Samples")
@@ -93,6 +104,22 @@ impl Sample {
         match self.value {
             Value::Counter => encoder.encode_counter::<NoExemplar, _, f64>(&number, None),
             Value::Gauge => encoder.encode_gauge(&number),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_a_text_of_their_own() {
+        let text = exposition(
+            "here",
+            vec![Sample::counter("apples", "Apples", 3.0), Sample::gauge("pears", "Pears", 4.0)],
+        );
+        for line in ["here_apples_total 3.0", "here_pears 4.0", "# TYPE here_apples counter"] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
     }
 }

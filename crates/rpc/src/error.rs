@@ -129,7 +129,7 @@ pub(crate) fn submission(error: SubmitError) -> ErrorObjectOwned {
             error.to_string(),
             "The transaction has too low priority to replace another transaction already in the pool.",
         ),
-        SubmitError::PoolFull(_) | SubmitError::Busy => {
+        SubmitError::PoolFull(_) | SubmitError::Busy | SubmitError::Behind { .. } => {
             pool(POOL_IMMEDIATELY_DROPPED, "Immediately Dropped", error.to_string())
         }
         error => internal(error),

@@ -161,7 +161,7 @@ impl Network {
     /// Starts, or starts again, a validator.
     pub fn start(&self, index: u8) -> Node {
         let config = self.config(index, self.address(index)).with_key(secret(index));
-        self.run(index, (self.change)(index, config))
+        self.run(index, config)
     }
 
     /// Starts a node that only follows.
@@ -179,6 +179,7 @@ impl Network {
     }
 
     fn run(&self, index: u8, config: BftConfig) -> Node {
+        let config = (self.change)(index, config);
         Node::start(&self.genesis, StoreConfig::directory(self.directory(index)), config)
     }
 }

@@ -121,6 +121,14 @@ pub enum SubmitError {
     /// The pool is full of transactions that are at least as good, or the account has its share.
     #[error("the pool is full ({0}); wait for a block, or pay a tip")]
     PoolFull(&'static str),
+    /// The node does not know the newest state yet, on which transactions have to be judged.
+    #[error("this node is still catching up with its network: its newest block, number {number}, is {age_s} s old; submit again later, or to another node")]
+    Behind {
+        /// Height of the newest block here.
+        number: u32,
+        /// Seconds since the time of that block.
+        age_s: u64,
+    },
     /// Too many submissions are being checked.
     #[error("the node is busy checking transactions; submit again in a moment")]
     Busy,
@@ -179,6 +187,15 @@ pub struct PoolStatus {
     pub bytes: usize,
 }
 
+/// How far a node is behind its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// Height of its newest block.
+    pub number: u32,
+    /// Milliseconds since the time of that block.
+    pub age_ms: u64,
+}
+
 /// Transactions that wait for a block.
 pub struct Mempool {
     shared: Arc<Shared>,
@@ -189,6 +206,8 @@ pub(crate) struct Shared {
     chain: Arc<Chain>,
     limits: MempoolLimits,
     state: Mutex<State>,
+    /// How far the node is behind its network, if it is.
+    behind: Mutex<Option<Behind>>,
     /// Counts the times that something became ready.
     ready_signal: signal::Sender<u64>,
     started: Instant,
@@ -236,6 +255,7 @@ impl Mempool {
             chain: Arc::clone(&chain),
             limits,
             state: Mutex::new(state),
+            behind: Mutex::new(None),
             ready_signal: signal::Sender::new(0),
             started: Instant::now(),
         });
@@ -283,6 +303,12 @@ impl Mempool {
                 let _ = chain.verify_ahead(&block.body);
             }
         });
+    }
+
+    /// While the node is behind its network, transactions are refused: judged on an old state, good ones look bad and
+    /// expired ones good. The sequencer says so, with nothing once the node has caught up.
+    pub fn set_behind(&self, behind: Option<Behind>) {
+        *self.shared.behind.lock() = behind;
     }
 
     /// All transactions, the ready ones first and in the order of inclusion.
@@ -399,6 +425,9 @@ impl Shared {
     }
 
     fn submit(&self, bytes: Vec<u8>, watcher: Option<watch::Sender>) -> Result<Hash, SubmitError> {
+        if let Some(Behind { number, age_ms }) = *self.behind.lock() {
+            return Err(SubmitError::Behind { number, age_s: age_ms / 1_000 });
+        }
         let limit = self.limits.max_transaction_bytes;
         if bytes.len() > limit {
             return Err(SubmitError::TooLarge { found: bytes.len(), limit });

@@ -1,16 +1,17 @@
 //! `myelin node`: a node of a network.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use anyhow::{bail, Context as _, Result};
 use clap::Args;
-use myelin_bft::{Bft, BftConfig, StatusView};
-use myelin_gossip::{Gossip, GossipConfig, GossipHandle, Multiaddr, NodeKey};
+use myelin_bft::{Bft, BftConfig, GateCounts, GateLimits, StatusView};
+use myelin_gossip::{Gossip, GossipConfig, GossipCounts, GossipHandle, Multiaddr, NodeKey};
+use myelin_metrics::{exposition, Sample, TextSource};
 use myelin_node::{
     ChainSpec, ConsensusStatus, Location, MetricsOptions, NetworkStatus, Node, NodeConfig, NodeHandle,
     NodeOptions, NodeSettings,
@@ -18,7 +19,7 @@ use myelin_node::{
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::{consensus_key, context::Context, network_files::KEY_FILE, private_file};
+use crate::{consensus_key, context::Context, logging, network_files::KEY_FILE, private_file};
 
 /// Where a node listens that is not told where: its peers are those that it dials.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -37,6 +38,9 @@ pub struct NodeArguments {
     /// Bytes that the database may take; the node ends when it needs more.
     #[arg(long, value_name = "BYTES")]
     max_database_bytes: Option<u64>,
+    /// Bytes a second that a node which is none of --p2p-peers may send, in the long run.
+    #[arg(long, value_name = "BYTES", default_value_t = GateLimits::DEFAULT_RATE, value_parser = clap::value_parser!(u64).range(1..))]
+    p2p_peer_rate: u64,
     /// How far the node's clock is ahead, to see what happens then.
     #[cfg(debug_assertions)]
     #[arg(long, hide = true, value_name = "TIME", value_parser = crate::duration::parse)]
@@ -100,6 +104,7 @@ impl Setup {
             private_file::check_if_exists(&base_path.join(key))?;
         }
         let mut bft = bft_config(&settings, &base_path)?;
+        bft.limits = GateLimits::at_rate(arguments.p2p_peer_rate);
         #[cfg(debug_assertions)]
         if let Some(offset) = arguments.clock_offset {
             let wall = bft.clock;
@@ -112,13 +117,13 @@ impl Setup {
         self.bft.key.as_ref().map(|key| format!("0x{}", hex::encode(key.public())))
     }
 
-    fn node_config(&self) -> NodeConfig {
+    fn node_config(&self, measured: &Measured) -> NodeConfig {
         let location = Location::Directory(self.base_path.clone());
         let mut config = NodeConfig::new(self.chain.clone(), location);
         config.store.max_bytes = self.max_database_bytes;
         config.store.history = self.settings.history;
         config.metrics = self.settings.metrics_address.map(|address| MetricsOptions {
-            others: vec![Arc::new(engine_metrics)],
+            others: vec![Arc::new(engine_metrics), measured.text_source()],
             ..MetricsOptions::at(address)
         });
         config
@@ -149,10 +154,6 @@ impl Setup {
 
 fn bft_config(settings: &NodeSettings, base_path: &Path) -> Result<BftConfig> {
     let listen = settings.p2p_listen.as_ref().map_or(Ok(ANY_PORT), socket_address)?;
-    // The engine shares its port with whoever else allows that, such as another node, so it has to be tried before.
-    TcpListener::bind(listen).with_context(|| {
-        format!("cannot listen for other nodes at {listen}; stop what uses the port, or choose another")
-    })?;
     let peers = settings.p2p_peers.iter().map(|peer| peer.to_string().parse()).collect::<Result<_, _>>()?;
     let config = BftConfig::new(base_path.join("consensus"), listen).with_peers(peers);
     if settings.validator {
@@ -173,15 +174,16 @@ fn socket_address(address: &Multiaddr) -> Result<SocketAddr> {
 
 pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
     let setup = Setup::new(arguments)?;
-    let bft = Bft::new(setup.bft.clone());
+    let bft = Bft::new(setup.bft.clone()).bind()?;
     let (status, network, consensus) = (bft.status(), bft.status(), bft.status());
-    let node = Node::new(setup.node_config(), Box::new(bft))
+    let measured = Measured { status: status.clone(), gossip: Arc::default() };
+    let node = Node::new(setup.node_config(&measured), Box::new(bft))
         .network(Arc::new(move || network_status(&network)))
         .consensus(Arc::new(move || consensus_status(&consensus)))
         .rpc(Some(setup.settings.rpc.clone()))
         .start()
         .await?;
-    let outcome = take_part(context, &setup, &node, status).await;
+    let outcome = take_part(context, &setup, &node, measured).await;
     node.shutdown_token().cancel();
     // What the node failed from says more than what followed from it.
     node.wait().await?;
@@ -189,13 +191,17 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
 }
 
 /// Exchanges transactions and serves clients until the node ends or is asked to.
-async fn take_part(context: &Context, setup: &Setup, node: &NodeHandle, status: StatusView) -> Result<()> {
+async fn take_part(context: &Context, setup: &Setup, node: &NodeHandle, measured: Measured) -> Result<()> {
     let shutdown = node.shutdown_token();
-    let gossip = start_gossip(setup, node, status).await?;
+    let gossip = start_gossip(setup, node, measured.status.clone()).await?;
+    measured.follow(&gossip);
     context.output.result(&setup.ready(node, &gossip))?;
     tokio::select! {
         () = shutdown.cancelled() => {}
-        signal = context.ending().asked() => signal?,
+        signal = context.ending().asked() => {
+            signal?;
+            logging::engine_stops();
+        }
     }
     shutdown.cancel();
     Ok(gossip.join().await?)
@@ -220,6 +226,67 @@ fn consensus_status(view: &StatusView) -> ConsensusStatus {
     }
 }
 
+/// What is measured beside the node's own parts.
+struct Measured {
+    status: StatusView,
+    /// Set once the gossip runs.
+    gossip: Arc<OnceLock<GossipReader>>,
+}
+
+/// Reads what the gossip has done, and how many peers it has.
+type GossipReader = Box<dyn Fn() -> (GossipCounts, usize) + Send + Sync>;
+
+impl Measured {
+    fn follow(&self, gossip: &GossipHandle) {
+        let (counts, peers) = (gossip.counts_reader(), gossip.watch_peers());
+        let reader: GossipReader = Box::new(move || (counts(), peers.borrow().len()));
+        // Gossip is started once.
+        let _ = self.gossip.set(reader);
+    }
+
+    fn text_source(&self) -> TextSource {
+        let (status, gossip) = (self.status.clone(), Arc::clone(&self.gossip));
+        Arc::new(move || {
+            let mut samples = gate_samples(status.gate());
+            samples.extend(gossip.get().into_iter().flat_map(|read| gossip_samples(&read())));
+            exposition("myelin", samples)
+        })
+    }
+}
+
+fn gate_samples(counts: GateCounts) -> Vec<Sample> {
+    [
+        ("gate_connections_accepted", "Connections of nodes at the consensus port", counts.accepted),
+        ("gate_connections_refused", "Connections that were closed at once", counts.refused),
+        ("gate_received_bytes", "Bytes that came in on them", counts.bytes),
+        ("gate_throttled", "How often a sender was made to wait", counts.throttled),
+        ("gate_peers_dropped", "Addresses that were dropped for sending too much", counts.dropped),
+    ]
+    .map(|(name, help, count)| Sample::counter(name, help, count as f64))
+    .to_vec()
+}
+
+fn gossip_samples((counts, peers): &(GossipCounts, usize)) -> Vec<Sample> {
+    let counters = [
+        ("gossip_batches_received", "Batches of transactions that peers sent", counts.batches_received),
+        ("gossip_received_bytes", "Bytes of the transactions in them", counts.bytes_received),
+        ("gossip_batches_sent", "Batches of transactions that were sent to peers", counts.batches_sent),
+        ("gossip_sent_bytes", "Bytes of the transactions in them", counts.bytes_sent),
+        ("gossip_transactions_received", "Transactions that peers sent", counts.received),
+        ("gossip_transactions_accepted", "Those that were taken into the mempool", counts.accepted),
+        ("gossip_transactions_duplicate", "Those that were known", counts.duplicates),
+        ("gossip_transactions_refused", "Those that are not valid", counts.refused),
+        ("gossip_transactions_dropped", "Those that there was no room or time for", counts.dropped),
+        ("gossip_transactions_sent", "Transactions sent, counted for each peer", counts.forwarded),
+        ("gossip_throttled", "Answers held back because a peer sent too much", counts.throttled),
+        ("gossip_faults", "Faults of peers", counts.faults),
+        ("gossip_peers_banned", "Peers that were dropped, and refused for a while", counts.bans),
+    ];
+    let counters = counters.into_iter().map(|(name, help, count)| Sample::counter(name, help, count as f64));
+    let peers = Sample::gauge("gossip_peers", "Peers that transactions are exchanged with", *peers as f64);
+    counters.chain([peers]).collect()
+}
+
 /// What the engine measures by itself.
 fn engine_metrics() -> String {
     let mut text = String::new();
@@ -232,7 +299,7 @@ async fn start_gossip(setup: &Setup, node: &NodeHandle, status: StatusView) -> R
     let shutdown = node.shutdown_token();
     tokio::spawn(async move {
         while shutdown.run_until_cancelled(tokio::time::sleep(STATUS_INTERVAL)).await.is_some() {
-            sender.send_replace(status.get().is_syncing);
+            sender.send_replace(status.get().is_behind);
         }
     });
     let config = setup.gossip_config(node, behind)?;

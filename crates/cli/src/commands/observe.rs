@@ -16,7 +16,7 @@ use myelin_node::{ChainSpec, Location, Node, NodeConfig};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::context::Context;
+use crate::{context::Context, logging};
 
 /// Messages that wait to be printed.
 const CAPACITY: usize = 16 * 1024;
@@ -169,7 +169,10 @@ pub async fn run(context: &Context, arguments: ObserveArguments) -> Result<()> {
     let outcome = tokio::select! {
         outcome = report(context, &mut heard) => outcome,
         () = shutdown.cancelled() => Ok(()),
-        signal = context.ending().asked() => signal,
+        signal = context.ending().asked() => {
+            logging::engine_stops();
+            signal
+        }
     };
     shutdown.cancel();
     outcome.and(Ok(node.wait().await?))

@@ -2,21 +2,27 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde_json::Value;
 
-use crate::network::{myelin, wait_until};
+use crate::network::{myelin, wait_until, Rpc};
 
 /// A `myelin localnet`; told to end when dropped.
 struct Localnet {
+    /// Two that look for free ports at the same moment find the same ones.
+    _alone: MutexGuard<'static, ()>,
     process: Child,
     nodes: Vec<String>,
+    rpc: Vec<Rpc>,
 }
 
 impl Localnet {
     fn start(validators: u16) -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let count = validators.to_string();
         let arguments =
             ["localnet", "--json", "--end-with-stdin", "--rpc-port", "0", "--block-time", "250ms"];
@@ -33,9 +39,31 @@ impl Localnet {
             .expect("it says where it is");
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: `{line}`"));
         let nodes = ready["nodes"].as_array().expect("nodes");
-        let nodes = nodes.iter().map(|node| node["rpc"].as_str().expect("an address").to_owned()).collect();
-        Self { process, nodes }
+        let addresses = |key: &str| {
+            nodes.iter().map(|node| node[key].as_str().expect("an address").to_owned()).collect::<Vec<_>>()
+        };
+        let rpc = addresses("http").into_iter().map(Rpc::new).collect();
+        Self { _alone: alone, process, nodes: addresses("rpc"), rpc }
     }
+
+    /// The process of a validator, if it runs: the child that was told to answer at its port.
+    fn process_of(&self, validator: usize) -> Option<u32> {
+        let (_, port) = self.nodes[validator].rsplit_once(':').expect("a port");
+        let entries = std::fs::read_dir("/proc").expect("processes");
+        let processes = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+        let mut children = processes.filter(|process| parent_of(*process) == Some(self.process.id()));
+        children.find(|child| argument_of(*child, "--rpc-port").as_deref() == Some(port))
+    }
+}
+
+fn parent_of(process: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
+fn argument_of(process: u32, name: &str) -> Option<String> {
+    let line = std::fs::read_to_string(format!("/proc/{process}/cmdline")).ok()?;
+    line.split('\0').skip_while(|argument| *argument != name).nth(1).map(ToOwned::to_owned)
 }
 
 impl Drop for Localnet {
@@ -56,4 +84,23 @@ fn the_market_works_on_any_node_of_a_network() {
     let report: Value = serde_json::from_slice(&demo.stdout).expect("one document");
     assert_eq!(report["node"], network.nodes[2].as_str());
     assert_eq!(report["honest_miners_win"], true);
+}
+
+#[test]
+fn a_validator_that_is_killed_is_started_again() {
+    const VICTIM: usize = 1;
+    let network = Localnet::start(4);
+    let height = |node: usize| network.rpc[node].try_height().unwrap_or_default();
+    wait_until("there are blocks", || height(VICTIM) >= 3);
+    let killed = network.process_of(VICTIM).expect("it runs");
+    let status = Command::new("kill").args(["-9", &killed.to_string()]).status().expect("kill runs");
+    assert!(status.success());
+    wait_until("it is started again", || network.process_of(VICTIM).is_some_and(|process| process != killed));
+    let goal = height(0) + 8;
+    wait_until("the others go on", || height(0) >= goal);
+    wait_until("it catches up", || height(VICTIM) >= goal);
+    let hash = |node: usize| network.rpc[node].try_ask("chain_getBlockHash", serde_json::json!([goal]));
+    assert!(hash(VICTIM).is_some());
+    assert_eq!(hash(VICTIM), hash(0));
+    assert!((0..4).filter(|node| *node != VICTIM).all(|node| network.process_of(node).is_some()));
 }

@@ -146,6 +146,23 @@ fn three_go_on_without_the_fourth_and_take_it_back() {
 }
 
 #[test]
+fn a_node_that_catches_up_tells_clients_that_it_takes_no_transactions() {
+    let mut network = Network::start(4, BLOCK_TIME);
+    network.wait_for_blocks(4);
+    network.kill(2);
+    network.kill(3);
+    // Two of four decide nothing, so all that the follower gets is old.
+    std::thread::sleep(Duration::from_secs(6));
+    let follower = network.start_follower("follower", &[]);
+    let submit = || follower.rpc.answer("author_submitExtrinsic", serde_json::json!(["0x00"]));
+    let says = |text: &str| submit().is_some_and(|answer| answer["error"].to_string().contains(text));
+    wait_until("it says that it catches up", || says("still catching up") && says("another node"));
+    network.start_node(2);
+    // It is asked about the transaction itself again.
+    wait_until("it has caught up", || says("format"));
+}
+
+#[test]
 fn a_restored_backup_does_not_sign_again_what_it_signed() {
     let mut network = Network::start(4, BLOCK_TIME);
     let observer = Observer::start(&network);
@@ -198,6 +215,19 @@ fn a_clock_half_a_minute_ahead_stops_nobody_else() {
     network.start_node_with(3, &["--clock-offset", "30s"], |_| {});
     network.wait_for_blocks(12);
     network.assert_agreement();
+}
+
+#[test]
+fn a_node_that_is_asked_to_end_does_so_without_an_alarm() {
+    let mut network = Network::start(4, BLOCK_TIME);
+    network.wait_for_blocks(4);
+    let before: Vec<_> = network.running().map(|node| node.log().len()).collect();
+    (0..4).for_each(|index| network.ask_to_end(index));
+    for (index, before) in before.into_iter().enumerate() {
+        let (status, log) = network.wait_for_end(index);
+        assert!(status.success(), "{log}");
+        assert!(!log[before..].contains("arc_malachitebft"), "the engine complains: {log}");
+    }
 }
 
 #[test]

@@ -65,6 +65,14 @@ fn multiaddress(address: SocketAddr) -> String {
     format!("/ip4/{}/tcp/{}", address.ip(), address.port())
 }
 
+/// Where a validator is reached by the others, and where it reaches them.
+pub struct Places {
+    pub consensus: SocketAddr,
+    pub gossip: String,
+    pub consensus_peers: Vec<SocketAddr>,
+    pub gossip_peers: Vec<String>,
+}
+
 /// The way from one node to another.
 struct Link {
     from: usize,
@@ -125,16 +133,33 @@ impl Network {
     /// Starts a validator with further arguments, its command changed.
     pub fn start_node_with(&mut self, index: usize, further: &[&str], change: impl FnOnce(&mut Command)) {
         let base_path = self.base_path(index);
-        let Ports { consensus, gossip } = self.ports[index];
+        let places = self.places(index);
         let mut arguments = self.common_arguments(&base_path);
-        arguments.extend(["--validator".into(), "--p2p-listen".into(), multiaddress(consensus)]);
-        arguments.extend(["--gossip-listen".into(), multiaddress(gossip)]);
-        for link in self.links.iter().filter(|link| link.from == index) {
-            arguments.extend(["--p2p-peers".into(), multiaddress(link.consensus.address())]);
-            arguments.extend(["--gossip-peers".into(), multiaddress(link.gossip.address())]);
+        arguments.extend(["--validator".into(), "--p2p-listen".into(), multiaddress(places.consensus)]);
+        arguments.extend(["--gossip-listen".into(), places.gossip]);
+        for peer in places.consensus_peers {
+            arguments.extend(["--p2p-peers".into(), multiaddress(peer)]);
+        }
+        for peer in places.gossip_peers {
+            arguments.extend(["--gossip-peers".into(), peer]);
         }
         arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
-        self.nodes[index] = Some(Node::start(&format!("node-{index}"), self.logs(), arguments, change));
+        let mut command = myelin();
+        command.args(&arguments);
+        change(&mut command);
+        self.nodes[index] = Some(Node::start(&format!("node-{index}"), self.logs(), command));
+    }
+
+    /// Where validator `index` is reached, and where it reaches the others.
+    pub fn places(&self, index: usize) -> Places {
+        let Ports { consensus, gossip } = self.ports[index];
+        let links = || self.links.iter().filter(|link| link.from == index);
+        Places {
+            consensus,
+            gossip: multiaddress(gossip),
+            consensus_peers: links().map(|link| link.consensus.address()).collect(),
+            gossip_peers: links().map(|link| multiaddress(link.gossip.address())).collect(),
+        }
     }
 
     /// Starts a node that is no validator and knows the first two, with a store of its own.
@@ -146,7 +171,9 @@ impl Network {
             arguments.extend(["--gossip-peers".into(), multiaddress(ports.gossip)]);
         }
         arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
-        Node::start(name, self.logs(), arguments, |_| {})
+        let mut command = myelin();
+        command.args(&arguments);
+        Node::start(name, self.logs(), command)
     }
 
     /// Arguments to reach the validators at their own addresses, past the links.
@@ -181,6 +208,13 @@ impl Network {
     /// The signal that no process can prepare for.
     pub fn kill(&mut self, index: usize) {
         drop(self.nodes[index].take());
+    }
+
+    /// Asks a node to end, as a supervisor does.
+    pub fn ask_to_end(&self, index: usize) {
+        let process = self.node(index).process.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &process]).status().expect("kill runs");
+        assert!(status.success());
     }
 
     /// Waits until a node has ended by itself; says how, and what it wrote.
@@ -266,42 +300,63 @@ pub struct Node {
     pub name: String,
     pub process: Child,
     pub url: String,
-    http: String,
-    client: reqwest::blocking::Client,
+    /// What it said when it was ready.
+    pub ready: Value,
+    pub rpc: Rpc,
     log: PathBuf,
 }
 
-impl Node {
-    fn start(name: &str, logs: &Path, arguments: Vec<String>, change: impl FnOnce(&mut Command)) -> Self {
-        let log = logs.join(format!("{name}.log"));
-        let stderr = File::options().create(true).append(true).open(&log).expect("a log");
-        let mut command = myelin();
-        command.args(&arguments).stdout(Stdio::piped()).stderr(stderr);
-        change(&mut command);
-        let mut process = command.spawn().expect("the program starts");
-        let mut line = String::new();
-        let stdout = process.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
-        let ready: Value = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("{name}: {error}: `{line}`\n{}", last_lines(&log)));
-        let address = |key: &str| ready[key].as_str().expect("an address").to_owned();
+/// Where a node answers.
+pub struct Rpc {
+    http: String,
+    client: reqwest::blocking::Client,
+}
+
+impl Rpc {
+    pub fn new(http: String) -> Self {
         let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5));
-        let client = client.build().expect("a client");
-        Self { name: name.to_owned(), process, url: address("rpc"), http: address("http"), client, log }
+        Self { http, client: client.build().expect("a client") }
     }
 
     /// Asks the node; nothing when it does not answer.
     pub fn try_ask(&self, method: &str, parameters: Value) -> Option<Value> {
+        self.answer(method, parameters)?.get("result").cloned()
+    }
+
+    /// The whole answer, be it a result or an error.
+    pub fn answer(&self, method: &str, parameters: Value) -> Option<Value> {
         let request =
             serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
-        let answer: Value = self.client.post(&self.http).json(&request).send().ok()?.json().ok()?;
-        answer.get("result").cloned()
+        self.client.post(&self.http).json(&request).send().ok()?.json().ok()
+    }
+
+    /// Height of the tip; nothing when the node does not answer.
+    pub fn try_height(&self) -> Option<u64> {
+        Some(number(&self.try_ask("chain_getHeader", serde_json::json!([]))?["number"]))
+    }
+}
+
+impl Node {
+    /// Runs `command` until it has said where it listens, in a line that is a document.
+    pub fn start(name: &str, logs: &Path, mut command: Command) -> Self {
+        let log = logs.join(format!("{name}.log"));
+        let stderr = File::options().create(true).append(true).open(&log).expect("a log");
+        let mut process = command.stdout(Stdio::piped()).stderr(stderr).spawn().expect("the program starts");
+        let stdout = process.stdout.take().expect("piped");
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        let line = lines.find(|line| line.starts_with('{'));
+        let line = line.unwrap_or_else(|| panic!("{name} ended:\n{}", last_lines(&log)));
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: `{line}`"));
+        let address = |key: &str| ready[key].as_str().expect("an address").to_owned();
+        let rpc = Rpc::new(address("http"));
+        let url = address("rpc");
+        Self { name: name.to_owned(), process, url, ready, rpc, log }
     }
 
     pub fn ask(&self, method: &str, parameters: Value) -> Value {
         let start = Instant::now();
         loop {
-            match self.try_ask(method, parameters.clone()) {
+            match self.rpc.try_ask(method, parameters.clone()) {
                 Some(answer) => return answer,
                 None if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(50)),
                 None => panic!("{} does not answer {method}\n{}", self.name, last_lines(&self.log)),
@@ -322,12 +377,19 @@ impl Node {
         (hash, header["stateRoot"].clone())
     }
 
+    /// What a block's header tells besides its place: who made it.
+    pub fn digest(&self, height: u64) -> String {
+        let hash = self.ask("chain_getBlockHash", serde_json::json!([height]));
+        self.ask("chain_getHeader", serde_json::json!([hash]))["digest"].to_string()
+    }
+
     /// Whether the process has ended, and how.
     fn ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().expect("it is ours")
     }
 
-    fn log(&self) -> String {
+    /// What it has written until now.
+    pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 }

@@ -1,0 +1,296 @@
+//! Who has how many connections, and what they may still send. No clock and no sockets: time is told.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use super::{allowance::Allowance, GateLimits};
+
+/// What a new connection costs of its address's allowance, in bytes: a greeting is cheap to send and dear to answer.
+const CONNECTION_COST: u64 = 256 << 10;
+/// Addresses that are remembered at a time; strangers from further ones are refused.
+const MAX_ORIGINS: usize = 4096;
+
+/// Whom connections come from: an IPv4 address, or the network that a site gets for itself in IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Origin(IpAddr);
+
+impl Origin {
+    pub fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V6(ip) => Self(IpAddr::V6((u128::from(ip) >> 64 << 64).into())),
+            ip => Self(ip),
+        }
+    }
+}
+
+/// Whether the operator has named a peer at this address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It was named: nothing is limited but its connections.
+    Named,
+    /// It was not.
+    Stranger,
+}
+
+/// What happens with bytes that were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// They are passed on, and more may be read.
+    Free,
+    /// They are passed on after this time.
+    After(Duration),
+    /// They are dropped with the connection.
+    Dropped {
+        /// Whether the address is dropped now; otherwise it was before.
+        is_new: bool,
+    },
+}
+
+struct Account {
+    connections: usize,
+    allowance: Allowance,
+    /// Since when the allowance has not recovered.
+    empty_since: Option<Instant>,
+    banned_until: Option<Instant>,
+}
+
+impl Account {
+    fn is_banned(&self, now: Instant) -> bool {
+        self.banned_until.is_some_and(|until| now < until)
+    }
+}
+
+/// The accounts of all addresses.
+pub(super) struct Ledger {
+    limits: GateLimits,
+    accounts: HashMap<Origin, Account>,
+    strangers: usize,
+    of_all_strangers: Allowance,
+}
+
+impl Ledger {
+    pub fn new(limits: GateLimits, now: Instant) -> Self {
+        let of_all_strangers = Allowance::new(limits.all_burst_bytes, limits.all_bytes_per_second, now);
+        Self { limits, accounts: HashMap::new(), strangers: 0, of_all_strangers }
+    }
+
+    /// Takes a new connection into account; false when it is refused.
+    pub fn admit(&mut self, origin: Origin, standing: Standing, now: Instant) -> bool {
+        let is_stranger = standing == Standing::Stranger;
+        if is_stranger && self.strangers >= self.limits.max_strangers {
+            return false;
+        }
+        if is_stranger && self.accounts.len() >= MAX_ORIGINS && !self.accounts.contains_key(&origin) {
+            return false;
+        }
+        let limits = self.limits;
+        let account = self.accounts.entry(origin).or_insert_with(|| Account {
+            connections: 0,
+            allowance: Allowance::new(limits.burst_bytes, limits.bytes_per_second, now),
+            empty_since: None,
+            banned_until: None,
+        });
+        if account.connections >= limits.max_connections_per_ip {
+            return false;
+        }
+        if is_stranger {
+            if account.is_banned(now) || account.allowance.is_empty(now) {
+                return false;
+            }
+            account.allowance.charge(CONNECTION_COST, now);
+            self.strangers += 1;
+        }
+        account.connections += 1;
+        true
+    }
+
+    /// Says what happens with bytes from an admitted stranger.
+    pub fn charge(&mut self, origin: Origin, bytes: u64, now: Instant) -> Passage {
+        let Some(account) = self.accounts.get_mut(&origin) else { return Passage::Dropped { is_new: false } };
+        if account.is_banned(now) {
+            return Passage::Dropped { is_new: false };
+        }
+        if account.allowance.has_recovered(now) {
+            account.empty_since = None;
+        }
+        let own = account.allowance.charge(bytes, now);
+        if !own.is_zero() {
+            let since = *account.empty_since.get_or_insert(now);
+            if now.saturating_duration_since(since) >= self.limits.patience {
+                account.banned_until = now.checked_add(self.limits.ban);
+                account.empty_since = None;
+                return Passage::Dropped { is_new: true };
+            }
+        }
+        // Who is slow only because of others is never dropped for it.
+        match own.max(self.of_all_strangers.charge(bytes, now)) {
+            Duration::ZERO => Passage::Free,
+            wait => Passage::After(wait),
+        }
+    }
+
+    /// A connection that was admitted has ended.
+    pub fn leave(&mut self, origin: Origin, standing: Standing) {
+        if standing == Standing::Stranger {
+            self.strangers = self.strangers.saturating_sub(1);
+        }
+        if let Some(account) = self.accounts.get_mut(&origin) {
+            account.connections = account.connections.saturating_sub(1);
+        }
+    }
+
+    /// Forgets those about whom there is nothing to know.
+    pub fn sweep(&mut self, now: Instant) {
+        self.accounts.retain(|_, account| {
+            account.connections > 0 || account.is_banned(now) || !account.allowance.is_whole(now)
+        });
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.accounts.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRANGER: Standing = Standing::Stranger;
+
+    fn limits() -> GateLimits {
+        GateLimits {
+            max_connections_per_ip: 3,
+            max_strangers: 5,
+            bytes_per_second: 1 << 20,
+            burst_bytes: 2 << 20,
+            all_bytes_per_second: 2 << 20,
+            all_burst_bytes: 3 << 20,
+            patience: Duration::from_secs(10),
+            ban: Duration::from_secs(60),
+        }
+    }
+
+    fn origin(text: &str) -> Origin {
+        Origin::of(text.parse().unwrap())
+    }
+
+    #[test]
+    fn an_origin_is_an_address_or_the_network_of_a_site() {
+        assert_eq!(origin("::ffff:192.0.2.1"), origin("192.0.2.1"));
+        assert_ne!(origin("192.0.2.1"), origin("192.0.2.2"));
+        assert_eq!(origin("2001:db8:1:2::3"), origin("2001:db8:1:2:ffff::4"));
+        assert_ne!(origin("2001:db8:1:2::3"), origin("2001:db8:1:3::3"));
+    }
+
+    #[test]
+    fn connections_are_limited_by_address_and_in_all_and_named_peers_keep_their_place() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(limits(), now);
+        let (one, two, named) = (origin("192.0.2.1"), origin("192.0.2.2"), origin("192.0.2.3"));
+        assert_eq!((0..5).filter(|_| ledger.admit(one, STRANGER, now)).count(), 3);
+        assert_eq!((0..5).filter(|_| ledger.admit(two, STRANGER, now)).count(), 2, "there are five places");
+        assert_eq!((0..5).filter(|_| ledger.admit(named, Standing::Named, now)).count(), 3);
+        ledger.leave(one, STRANGER);
+        assert!(ledger.admit(two, STRANGER, now));
+    }
+
+    #[test]
+    fn connecting_again_and_again_uses_up_the_allowance() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(limits(), now);
+        let one = origin("192.0.2.1");
+        let mut admitted = 0;
+        while ledger.admit(one, STRANGER, now) {
+            ledger.leave(one, STRANGER);
+            admitted += 1;
+        }
+        assert_eq!(admitted, (2 << 20) / CONNECTION_COST);
+        assert!(ledger.admit(one, STRANGER, now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn who_sends_too_much_waits_and_is_dropped_and_may_come_back() {
+        let start = Instant::now();
+        let mut ledger = Ledger::new(limits(), start);
+        let one = origin("192.0.2.1");
+        assert!(ledger.admit(one, STRANGER, start));
+        let (mut now, mut passed) = (start, 0_u64);
+        let dropped = loop {
+            match ledger.charge(one, 64 << 10, now) {
+                Passage::Free => passed += 64 << 10,
+                Passage::After(wait) => {
+                    passed += 64 << 10;
+                    now += wait;
+                }
+                Passage::Dropped { is_new } => break is_new,
+            }
+        };
+        assert!(dropped);
+        let took = now - start;
+        assert!((Duration::from_secs(10)..Duration::from_secs(11)).contains(&took), "{took:?}");
+        assert!(passed <= (2 << 20) + (11 << 20), "{passed} bytes");
+        assert_eq!(ledger.charge(one, 1, now), Passage::Dropped { is_new: false }, "on all its connections");
+        assert!(!ledger.admit(one, STRANGER, now + Duration::from_secs(59)));
+        ledger.leave(one, STRANGER);
+        ledger.sweep(now + Duration::from_secs(59));
+        assert_eq!(ledger.len(), 1, "a ban is remembered");
+        ledger.sweep(now + Duration::from_secs(61));
+        assert_eq!(ledger.len(), 0);
+        assert!(ledger.admit(one, STRANGER, now + Duration::from_secs(61)));
+    }
+
+    #[test]
+    fn who_sends_much_now_and_then_stays() {
+        let mut now = Instant::now();
+        let mut ledger = Ledger::new(limits(), now);
+        let one = origin("192.0.2.1");
+        assert!(ledger.admit(one, STRANGER, now));
+        for _ in 0..100 {
+            // Three MiB at once, every four seconds: more than there is at once, and less than comes back.
+            for _ in 0..48 {
+                match ledger.charge(one, 64 << 10, now) {
+                    Passage::Free => {}
+                    Passage::After(wait) => now += wait,
+                    Passage::Dropped { .. } => panic!("an honest peer is dropped"),
+                }
+            }
+            now += Duration::from_secs(4);
+        }
+    }
+
+    #[test]
+    fn all_strangers_share_an_allowance_and_none_is_dropped_for_the_others() {
+        let start = Instant::now();
+        let mut ledger = Ledger::new(limits(), start);
+        let origins = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"].map(origin);
+        assert!(origins.iter().all(|origin| ledger.admit(*origin, STRANGER, start)));
+        let mut waits = Vec::new();
+        // One MiB each in one second is what each may send, and twice what all may.
+        for second in 0..60 {
+            for origin in origins {
+                match ledger.charge(origin, 1 << 20, start + Duration::from_secs(second)) {
+                    Passage::Free => {}
+                    Passage::After(wait) => waits.push(wait),
+                    Passage::Dropped { .. } => panic!("an honest peer is dropped"),
+                }
+            }
+        }
+        assert!(waits.last().is_some_and(|wait| *wait > Duration::from_secs(50)), "{waits:?}");
+    }
+
+    #[test]
+    fn addresses_without_number_are_not_remembered() {
+        let now = Instant::now();
+        let limits = GateLimits { max_strangers: usize::MAX, ..limits() };
+        let mut ledger = Ledger::new(limits, now);
+        for number in 0..2 * MAX_ORIGINS as u32 {
+            ledger.admit(Origin::of(IpAddr::from(number.to_be_bytes())), STRANGER, now);
+        }
+        assert_eq!(ledger.len(), MAX_ORIGINS);
+        assert!(ledger.admit(origin("198.51.100.1"), Standing::Named, now));
+    }
+}

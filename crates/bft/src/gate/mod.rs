@@ -1,0 +1,347 @@
+//! The door for other nodes: it owns the public port, and bounds what strangers use up.
+//!
+//! The engine reads from every connection as fast as it can, keeps what it has read for seconds, and drops nobody. So it
+//! listens on a port of this machine only, and what comes in at the public one is passed on to it:
+//!
+//! - An *address* (in IPv6, a /64 network) has a limited number of connections, and so have all strangers together. A new
+//!   connection costs as much as some bytes.
+//! - Bytes are taken from the allowance of their address, which fills up again at a steady rate, and from one that all
+//!   strangers share. While either is empty, nothing more is read, so that TCP makes the sender wait.
+//! - An address that keeps its own allowance empty for too long is dropped, and refused for a while.
+//! - An address where the operator has named a persistent peer is a *named* one. It has places of its own and no limit of
+//!   bytes: this node also dials it, and connections that it has dialled do not pass here.
+//!
+//! Bytes that a node reads from strangers are thus bounded whatever they do, and with them what the engine remembers.
+//!
+//! The engine tells its peers the address that it listens on, and cannot be told another. Discovery among peers needs the
+//! public one, so a node that has it on listens without a gate.
+
+mod allowance;
+mod ledger;
+
+use std::{
+    collections::HashSet,
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+        TcpListener, TcpSocket, TcpStream,
+    },
+    task::JoinSet,
+    time::{interval, sleep, MissedTickBehavior},
+};
+
+use self::ledger::{Ledger, Origin, Passage, Standing};
+use crate::{BftError, PeerAddress};
+
+/// Bytes that are read from a connection at once.
+const CHUNK_BYTES: usize = 64 << 10;
+/// How often accounts are looked through that may be forgotten.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the names of persistent peers are resolved again.
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(60);
+/// The pause after a connection could not be taken, for example because the process has too many files open.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What other nodes may use up at the public port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateLimits {
+    /// Connections from one address; several nodes may share a machine or a router.
+    pub max_connections_per_ip: usize,
+    /// Connections of all strangers together. The engine takes 200 in all.
+    pub max_strangers: usize,
+    /// Bytes a second from the address of a stranger, in the long run.
+    pub bytes_per_second: u64,
+    /// Bytes from it at once.
+    pub burst_bytes: u64,
+    /// Bytes a second from all strangers together.
+    pub all_bytes_per_second: u64,
+    /// Bytes from all of them at once.
+    pub all_burst_bytes: u64,
+    /// For how long an address may keep its allowance empty before it is dropped.
+    pub patience: Duration,
+    /// For how long it is refused then.
+    pub ban: Duration,
+}
+
+impl GateLimits {
+    /// Bytes a second from the address of a stranger unless configured: one that passes on full blocks of 0.7 MB every
+    /// 250 ms sends 2.8 MB.
+    pub const DEFAULT_RATE: u64 = 8 << 20;
+
+    /// The usual limits with another rate: two seconds' worth at once, and twice as much from all strangers together.
+    pub fn at_rate(bytes_per_second: u64) -> Self {
+        Self {
+            max_connections_per_ip: 64,
+            max_strangers: 100,
+            bytes_per_second,
+            burst_bytes: bytes_per_second.saturating_mul(2),
+            all_bytes_per_second: bytes_per_second.saturating_mul(2),
+            all_burst_bytes: bytes_per_second.saturating_mul(4),
+            patience: Duration::from_secs(10),
+            ban: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for GateLimits {
+    fn default() -> Self {
+        Self::at_rate(Self::DEFAULT_RATE)
+    }
+}
+
+/// What happened at the public port since the node started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GateCounts {
+    /// Connections that were taken.
+    pub accepted: u64,
+    /// Connections that were closed at once.
+    pub refused: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// How often a sender was made to wait.
+    pub throttled: u64,
+    /// Addresses that were dropped because they sent too much for too long.
+    pub dropped: u64,
+}
+
+/// The counts of a gate that may run.
+#[derive(Default)]
+pub(crate) struct GateCounters {
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    bytes: AtomicU64,
+    throttled: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl GateCounters {
+    pub fn read(&self) -> GateCounts {
+        let load = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        GateCounts {
+            accepted: load(&self.accepted),
+            refused: load(&self.refused),
+            bytes: load(&self.bytes),
+            throttled: load(&self.throttled),
+            dropped: load(&self.dropped),
+        }
+    }
+}
+
+fn count(cell: &AtomicU64, amount: u64) {
+    cell.fetch_add(amount, Ordering::Relaxed);
+}
+
+/// Takes the public port, and nobody else has it.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub(crate) fn listen(address: SocketAddr) -> Result<StdTcpListener, BftError> {
+    let listen = || {
+        let listener = StdTcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    listen().map_err(|source| BftError::Listen { address, source })
+}
+
+/// A port of this machine that the engine can listen on, and nobody else gets.
+///
+/// The engine lets others share its port, if they allow that, too. So this socket holds the port without listening.
+pub(crate) struct EnginePort {
+    address: SocketAddr,
+    _held: TcpSocket,
+}
+
+impl EnginePort {
+    /// # Errors
+    /// When the system has no free port.
+    pub fn reserve() -> Result<Self, BftError> {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let reserve = || {
+            let held = TcpSocket::new_v4()?;
+            held.set_reuseaddr(true)?;
+            held.set_reuseport(true)?;
+            held.bind(any)?;
+            Ok(Self { address: held.local_addr()?, _held: held })
+        };
+        reserve().map_err(|source| BftError::Listen { address: any, source })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// A gate that is about to run.
+pub(crate) struct Gate {
+    listener: TcpListener,
+    persistent_peers: Vec<PeerAddress>,
+    shared: Arc<Shared>,
+    connections: JoinSet<()>,
+}
+
+struct Shared {
+    engine: SocketAddr,
+    ledger: Mutex<Ledger>,
+    named: Mutex<HashSet<Origin>>,
+    counters: Arc<GateCounters>,
+}
+
+impl Gate {
+    /// A gate from the public port to the engine's.
+    ///
+    /// # Errors
+    /// When the listener cannot be used.
+    pub fn new(
+        listener: StdTcpListener,
+        engine: SocketAddr,
+        limits: GateLimits,
+        persistent_peers: Vec<PeerAddress>,
+        counters: Arc<GateCounters>,
+    ) -> io::Result<Self> {
+        let shared = Shared {
+            engine,
+            ledger: Mutex::new(Ledger::new(limits, Instant::now())),
+            named: Mutex::new(persistent_peers.iter().filter_map(PeerAddress::ip).map(Origin::of).collect()),
+            counters,
+        };
+        Ok(Self {
+            listener: TcpListener::from_std(listener)?,
+            persistent_peers,
+            shared: Arc::new(shared),
+            connections: JoinSet::new(),
+        })
+    }
+
+    /// Passes connections on for as long as it is polled; all of them end with it.
+    pub async fn run(mut self) {
+        let mut sweep = interval(SWEEP_INTERVAL);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut resolving = JoinSet::new();
+        resolving.spawn(keep_resolving(Arc::clone(&self.shared), std::mem::take(&mut self.persistent_peers)));
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((connection, from)) => self.welcome(connection, Origin::of(from.ip())),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection of another node cannot be taken");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(_) = self.connections.join_next() => {}
+                _ = sweep.tick() => self.shared.ledger.lock().sweep(Instant::now()),
+            }
+        }
+    }
+
+    fn welcome(&mut self, connection: TcpStream, origin: Origin) {
+        let standing = self.shared.standing(origin);
+        if !self.shared.ledger.lock().admit(origin, standing, Instant::now()) {
+            count(&self.shared.counters.refused, 1);
+            return;
+        }
+        count(&self.shared.counters.accepted, 1);
+        let guest = Guest { shared: Arc::clone(&self.shared), origin, standing };
+        self.connections.spawn(async move {
+            // Whatever goes wrong on one side ends the other.
+            if let Err(error) = guest.pass(connection).await {
+                tracing::debug!(%error, ?origin, "a connection of another node has ended");
+            }
+        });
+    }
+}
+
+impl Shared {
+    fn standing(&self, origin: Origin) -> Standing {
+        match self.named.lock().contains(&origin) {
+            true => Standing::Named,
+            false => Standing::Stranger,
+        }
+    }
+}
+
+/// A connection that was admitted.
+struct Guest {
+    shared: Arc<Shared>,
+    origin: Origin,
+    standing: Standing,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.shared.ledger.lock().leave(self.origin, self.standing);
+    }
+}
+
+impl Guest {
+    async fn pass(&self, outside: TcpStream) -> io::Result<()> {
+        let inside = TcpStream::connect(self.shared.engine).await?;
+        outside.set_nodelay(true)?;
+        inside.set_nodelay(true)?;
+        let (from_outside, mut to_outside) = outside.into_split();
+        let (mut from_inside, to_inside) = inside.into_split();
+        tokio::select! {
+            ended = self.pass_in(from_outside, to_inside) => ended,
+            ended = tokio::io::copy(&mut from_inside, &mut to_outside) => ended.map(drop),
+        }
+    }
+
+    async fn pass_in(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> io::Result<()> {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let length = from.read(&mut chunk).await?;
+            if length == 0 || !self.may_pass(length as u64).await {
+                return Ok(());
+            }
+            to.write_all(chunk.get(..length).unwrap_or_default()).await?;
+        }
+    }
+
+    /// Waits until bytes may be passed on; false when they may not.
+    async fn may_pass(&self, bytes: u64) -> bool {
+        let counters = &self.shared.counters;
+        count(&counters.bytes, bytes);
+        if self.standing == Standing::Named {
+            return true;
+        }
+        let passage = self.shared.ledger.lock().charge(self.origin, bytes, Instant::now());
+        match passage {
+            Passage::Free => true,
+            Passage::After(wait) => {
+                count(&counters.throttled, 1);
+                sleep(wait).await;
+                true
+            }
+            Passage::Dropped { is_new } => {
+                if is_new {
+                    count(&counters.dropped, 1);
+                    tracing::warn!(origin = ?self.origin, "a peer sends more than anybody needs to; it is dropped, and refused for a while");
+                }
+                false
+            }
+        }
+    }
+}
+
+/// Finds out where the persistent peers are, again and again, because names move.
+async fn keep_resolving(shared: Arc<Shared>, peers: Vec<PeerAddress>) {
+    loop {
+        let mut found = HashSet::new();
+        for peer in &peers {
+            found.extend(peer.resolve().await.into_iter().map(Origin::of));
+        }
+        *shared.named.lock() = found;
+        sleep(RESOLVE_INTERVAL).await;
+    }
+}

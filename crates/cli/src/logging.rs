@@ -1,0 +1,48 @@
+//! What goes into the log.
+
+use std::{
+    io::IsTerminal,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use tracing::Metadata;
+use tracing_subscriber::{
+    filter::dynamic_filter_fn, layer::SubscriberExt, util::SubscriberInitExt, EnvFilter, Layer,
+};
+
+/// Whether the node stops because it was asked to.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Parts of the consensus engine that call its orderly end a fault: its supervisor, which sees the parts end that it is told
+/// to end, and the network, whose messages nobody takes any more.
+const ALARMED_BY_STOPPING: [&str; 2] = ["arc_malachitebft_engine::node", "arc_malachitebft_engine::network"];
+
+/// Logs go to standard error, in colour only to a terminal; `RUST_LOG` wins over `--verbose`.
+pub fn init(verbose: u8) {
+    let default = match verbose {
+        // The engine calls every peer that is not up yet an error, and warns of everyone who leaves.
+        0 => "warn,arc_malachitebft_network=off,arc_malachitebft_discovery=error",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let (filter, is_default) = match EnvFilter::try_from_default_env() {
+        Ok(filter) => (filter, false),
+        Err(_) => (EnvFilter::new(default), verbose == 0),
+    };
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .with_filter(dynamic_filter_fn(move |event, _| !is_default || !is_false_alarm(event)));
+    tracing_subscriber::registry().with(filter).with(lines).init();
+}
+
+/// Whoever asked for more than the default hears the engine until the end.
+fn is_false_alarm(event: &Metadata<'_>) -> bool {
+    STOPPING.load(Ordering::Relaxed) && ALARMED_BY_STOPPING.contains(&event.target())
+}
+
+/// From now on, the engine's parts end because they are told to.
+pub fn engine_stops() {
+    STOPPING.store(true, Ordering::Relaxed);
+}
