@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// Bytes of trie nodes and values held in memory.
-const TRIE_CACHE_BYTES: usize = 64 << 20;
+const TRIE_CACHE_BYTES: usize = 32 << 20;
 /// Verified signatures remembered until a block contains their transactions.
 const VERIFIED_SIGNATURES: usize = 1 << 17;
 /// Events that a slow subscriber may fall behind before it misses some.

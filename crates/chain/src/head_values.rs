@@ -9,7 +9,7 @@ use myelin_runtime::Hash;
 use parking_lot::Mutex;
 
 /// Bytes of keys and values in a generation, of which there are two.
-const GENERATION_BYTES: usize = 32 << 20;
+const GENERATION_BYTES: usize = 12 << 20;
 
 /// A key and its value; nothing when there is none.
 pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);

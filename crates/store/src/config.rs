@@ -6,8 +6,9 @@ use crate::Number;
 
 /// How many blocks of state a node keeps unless told otherwise.
 pub const DEFAULT_HISTORY_BLOCKS: Number = 256;
-/// Bytes of database pages held in memory unless told otherwise.
-pub const DEFAULT_CACHE_BYTES: usize = 256 << 20;
+/// Bytes of database pages held in memory unless told otherwise. Even empty blocks fill this in time; the system keeps pages of
+/// the file in spare memory anyway.
+pub const DEFAULT_CACHE_BYTES: usize = 32 << 20;
 
 /// Where the database lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
