@@ -67,13 +67,15 @@ impl Store {
     /// # Errors
     /// When the file is in use, is not a database of this format, is damaged, or cannot be created.
     pub fn open(config: &Config) -> Result<Self> {
-        let database = contain_panics(|| open_database(config)).map_err(StoreError::corrupt)??;
+        let path = file_path(config);
+        let opened = contain_panics(|| open_database(config));
+        let database = opened.map_err(|panic| engine_panic(path.as_deref(), &panic))??;
         let shared = Shared {
             database: DropContained::new(database),
             history: config.history,
             pins: Mutex::default(),
             failed: AtomicBool::new(false),
-            path: file_path(config),
+            path,
             commits: AtomicU64::new(0),
             commit_nanoseconds: AtomicU64::new(0),
         };
@@ -87,7 +89,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        contain_panics(|| Snapshot::new(self.shared.database.begin_read()?)).map_err(StoreError::corrupt)?
+        contain_panics(|| Snapshot::new(self.shared.database.begin_read()?))
+            .map_err(|panic| engine_panic(self.shared.path.as_deref(), &panic))?
     }
 
     /// Keeps the states of block `number` and all later ones, whatever the history window, until the pin is dropped.
@@ -131,7 +134,7 @@ impl Store {
             self.shared.count_commit(began.elapsed());
             Ok(value)
         })
-        .unwrap_or_else(|panic| Err(StoreError::corrupt(panic)));
+        .unwrap_or_else(|panic| Err(engine_panic(self.shared.path.as_deref(), &panic)));
         if result.as_ref().is_err_and(StoreError::is_fatal) {
             self.shared.failed.store(true, Ordering::Release);
         }
@@ -162,6 +165,12 @@ impl Drop for Pin {
             }
         }
     }
+}
+
+/// The engine gave up on what it has read.
+fn engine_panic(path: Option<&Path>, panic: &str) -> StoreError {
+    let path = path.unwrap_or(Path::new("memory")).display();
+    StoreError::corrupt(format_args!("{path}: its content contradicts itself ({panic})"))
 }
 
 fn file_path(config: &Config) -> Option<PathBuf> {
