@@ -194,12 +194,40 @@ fn what_cannot_be_done_says_why() {
     assert!(offline.contains("myelin dev"), "{offline}");
 }
 
+/// The document on the last line of standard error, with the exit code; nothing may be on standard output.
+fn error_document(arguments: &[&str]) -> (Option<i32>, serde_json::Value) {
+    let output = run(&[&["--json"], arguments].concat());
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    let words = String::from_utf8(output.stderr).expect("text");
+    let line = words.lines().last().unwrap_or_default();
+    (output.status.code(), serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {words}")))
+}
+
+#[test]
+fn errors_are_documents_when_results_are() {
+    let chain = Chain::start(&["--block-time", "instant"]);
+    let (code, failed) =
+        error_document(&["--node", &chain.url, "stake", "add", "9", "1", "-w", "//Alice", "--to", "//Bob"]);
+    assert_eq!((code, failed["name"].as_str()), (Some(1), Some("SubtensorModule.SubnetNotExists")));
+    let told = failed["error"].as_str().expect("a text");
+    assert!(told.starts_with("the transaction would fail, so nothing was sent: "), "{told}");
+    let (code, missing) = error_document(&["--node", &chain.url, "query", "price", "9"]);
+    assert_eq!((code, missing.get("name")), (Some(1), None));
+    let (code, mistyped) = error_document(&["transfer", "//Bob", "1e9", "-w", "//Alice"]);
+    assert_eq!(code, Some(2));
+    let told = mistyped["error"].as_str().expect("a text");
+    assert!(told.starts_with("invalid value '1e9'"), "{told}");
+    let help = run(&["--json", "--help"]);
+    assert!(help.status.success() && !help.stdout.is_empty());
+}
+
 #[test]
 fn amounts_and_times_are_checked_before_anything_happens() {
     for arguments in [
         vec!["transfer", "//Bob", "1e9", "-w", "//Alice"],
         vec!["transfer", "//Bob", "0.0000000001", "-w", "//Alice"],
         vec!["dev", "--block-time", "soon"],
+        vec!["dev", "--block-time", "1ns"],
         vec!["weights", "set", "1", "3=1", "-w", "//Alice"],
     ] {
         let output = run(&arguments);
