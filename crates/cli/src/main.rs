@@ -15,6 +15,7 @@ mod output;
 mod private_file;
 mod processes;
 mod table;
+mod temporary;
 mod transaction;
 
 use std::{io::Write, process::ExitCode};

@@ -11,7 +11,10 @@ use anyhow::{bail, Context as _, Result};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::{context::Context, duration, network_files::NetworkFiles, processes::Processes, table::Table};
+use crate::{
+    context::Context, duration, network_files::NetworkFiles, processes::Processes, table::Table,
+    temporary::TemporaryDirectory,
+};
 
 const DEFAULT_PORT: u16 = 9944;
 const NAME: &str = "Myelin Localnet";
@@ -84,12 +87,7 @@ fn free_addresses() -> impl Iterator<Item = SocketAddr> {
 pub async fn run(context: &Context, arguments: LocalnetArguments) -> Result<()> {
     let temporary = match arguments.base_path {
         Some(_) => None,
-        None => Some(
-            tempfile::Builder::new()
-                .prefix("myelin-localnet-")
-                .tempdir()
-                .context("no temporary directory")?,
-        ),
+        None => Some(TemporaryDirectory::new("myelin-localnet-")?),
     };
     let directory = match (&arguments.base_path, &temporary) {
         (Some(path), _) => path.as_path(),

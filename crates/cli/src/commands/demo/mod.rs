@@ -16,7 +16,7 @@ use myelin_client::Client;
 use serde::Deserialize;
 
 use self::{actors::Cast, market::Market, report::Report};
-use crate::{context::Context, processes::Processes};
+use crate::{context::Context, processes::Processes, temporary::TemporaryDirectory};
 
 /// Epochs that are watched after everybody is at work.
 const EPOCHS: u32 = 12;
@@ -32,8 +32,7 @@ pub struct DemoArguments {
 }
 
 pub async fn run(context: &Context, arguments: DemoArguments) -> Result<ExitCode> {
-    let directory =
-        tempfile::Builder::new().prefix("myelin-demo-").tempdir().context("no temporary directory")?;
+    let directory = TemporaryDirectory::new("myelin-demo-")?;
     let mut processes = Processes::new(directory.path())?;
     let outcome = show(context, &arguments, directory.path(), &mut processes).await;
     processes.end().await;
