@@ -72,6 +72,9 @@ enum Command {
     /// Listens to what validators say to each other, and fails when one of them says two things.
     Observe(ObserveArguments),
     /// Shows the whole market at work: miners store data, validators check it, the honest ones earn.
+    ///
+    /// Starts a chain of its own; with --node, plays on a development chain or a local network that runs already. The exit code
+    /// is 0 only if every honest miner earned more than every other and all money adds up.
     Demo(DemoArguments),
     /// Creates, lists and uses keys.
     #[command(subcommand, arg_required_else_help = true)]

@@ -15,7 +15,7 @@ use crate::{amount::Amount, context::Context};
 #[derive(Args, Clone, Copy)]
 #[command(next_help_heading = "Transaction")]
 pub struct TransactionArguments {
-    /// Runs the transaction on the newest state and shows its fee or its error; sends nothing.
+    /// Runs the transaction on the newest state and shows its fee or its error; sends nothing. Without it, what passes there is sent.
     #[arg(long)]
     pub dry_run: bool,
     /// Which block to wait for: one that has the transaction, or a final one.
@@ -159,7 +159,7 @@ fn owned_subnet(call: &RuntimeCall) -> Option<NetUid> {
 
 async fn owner_fact(client: &Client, netuid: NetUid) -> Option<String> {
     let owner: AccountId = client.map::<SubnetOwner<Runtime>, _, _>(netuid).await.ok()?;
-    Some(format!("only the owner of subnet {netuid} may do this, {owner}"))
+    Some(format!("only the owner of subnet {netuid}, {owner}, may do this"))
 }
 
 async fn funds_fact(client: &Client, account: &AccountId) -> Option<String> {

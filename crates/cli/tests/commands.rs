@@ -133,7 +133,7 @@ fn what_would_fail_is_not_sent() {
         assert!(words.contains(&format!("{alice} has {free} TAO free")), "{words}");
     }
     let stranger = chain.refuses(&["subnet", "start", "1", "-w", "//Bob"]);
-    assert!(stranger.contains("only the owner of subnet 1 may do this, 5Grwva"), "{stranger}");
+    assert!(stranger.contains("only the owner of subnet 1, 5Grwva"), "{stranger}");
     for command in [
         &["subnet", "register", "9", "-w", "//Bob"][..],
         &["stake", "add", "9", "10", "-w", "//Bob"],

@@ -12,7 +12,11 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    context::Context, duration, network_files::NetworkFiles, processes::Processes, table::Table,
+    context::Context,
+    duration,
+    network_files::NetworkFiles,
+    processes::Processes,
+    table::{counted, Table},
     temporary::TemporaryDirectory,
 };
 
@@ -21,7 +25,7 @@ const NAME: &str = "Myelin Localnet";
 
 #[derive(Args)]
 pub struct LocalnetArguments {
-    /// Validators. A network that exists already keeps its own.
+    /// How many validators a new network has; one that exists keeps its own.
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32))]
     validators: u16,
     /// Directory for chain, keys, databases and logs; without it they are temporary.
@@ -56,7 +60,7 @@ struct ReadyNode {
 
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "A network of {} validators", self.nodes.len())?;
+        writeln!(f, "A network of {}", counted(self.nodes.len() as u64, "validator"))?;
         writeln!(f, "  chain    {}", self.chain.display())?;
         writeln!(f, "  genesis  {}", self.genesis)?;
         writeln!(f, "  logs     {}\n", self.logs.display())?;

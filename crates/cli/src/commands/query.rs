@@ -13,7 +13,7 @@ use crate::{
     amount::Amount,
     commands::{subnet::check_subnet, wallet},
     context::Context,
-    table::Table,
+    table::{counted, Table},
 };
 
 #[derive(Subcommand)]
@@ -132,8 +132,7 @@ struct Epoch {
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let left = self.next_epoch_block.saturating_sub(u64::from(self.block));
-        let blocks = if left == 1 { "block" } else { "blocks" };
-        write!(f, "block {}, {left} {blocks} from now", self.next_epoch_block)
+        write!(f, "block {}, {} from now", self.next_epoch_block, counted(left, "block"))
     }
 }
 

@@ -20,9 +20,9 @@ use crate::{
 
 #[derive(Subcommand)]
 pub enum StakeCommand {
-    /// Buys stake with a hotkey, for TAO.
+    /// Stakes TAO with a hotkey: buys alpha of the subnet.
     Add(OrderArguments),
-    /// Sells stake with a hotkey, for TAO.
+    /// Sells stake for TAO.
     Remove(RemoveArguments),
     /// Lists the stakes of an address or a wallet.
     List {
@@ -72,10 +72,10 @@ impl FromStr for Quantity {
 
 #[derive(Args)]
 struct Order {
-    /// Address of the hotkey to stake with; the wallet's own without it.
+    /// Address of the hotkey that the stake is with; the wallet's own without it.
     #[arg(long, value_name = "ADDRESS")]
     to: Option<String>,
-    /// Worst price to accept, in TAO an alpha.
+    /// Worst price to accept, in TAO for one alpha.
     #[arg(long, value_name = "PRICE")]
     limit_price: Option<Amount>,
     /// With --limit-price: takes what can be had within it, instead of all or nothing.

@@ -23,7 +23,6 @@ const EPOCHS: u32 = 12;
 /// No single step takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Starts a chain of its own; with --node, plays on a development chain or a local network that runs already.
 #[derive(Args)]
 pub struct DemoArguments {
     /// Leaves everything running until Ctrl-C.

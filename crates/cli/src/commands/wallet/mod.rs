@@ -46,7 +46,7 @@ pub enum WalletCommand {
 
 #[derive(Args)]
 pub struct SignArguments {
-    /// The text.
+    /// The text to sign.
     message: String,
     /// Signs with the coldkey instead of the hotkey.
     #[arg(long)]
@@ -57,7 +57,7 @@ pub struct SignArguments {
 
 #[derive(Args)]
 pub struct VerifyArguments {
-    /// The text.
+    /// The text that was signed.
     message: String,
     /// Hex digits of the signature.
     signature: String,
