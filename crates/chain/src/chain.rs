@@ -632,6 +632,11 @@ fn genesis_block(genesis: &Storage) -> (BlockRecord, NodeChanges) {
     (record, node_changes(state.into_storage()))
 }
 
+/// The hash of the block 0 that a chain with this genesis has.
+pub fn genesis_hash(genesis: &Storage) -> Hash {
+    genesis_block(genesis).0.hash().into()
+}
+
 fn ensure_genesis(store: &Store, genesis: &Storage) -> Result<(), ChainError> {
     let (block, changes) = genesis_block(genesis);
     match store.snapshot()?.genesis() {

@@ -33,7 +33,9 @@ mod state_backend;
 
 pub use block::{Block, CommittedBlock, Transaction};
 pub use certificate::{Certificate, CertificateError};
-pub use chain::{Chain, ChainEvent, ChainObserver, ChainParams, CommitOutcome, Tip, MAX_BODY_BYTES};
+pub use chain::{
+    genesis_hash, Chain, ChainEvent, ChainObserver, ChainParams, CommitOutcome, Tip, MAX_BODY_BYTES,
+};
 pub use error::{CallError, ChainError, InvalidBlock};
 pub use executor::{Budget, Candidates, ExecutedBlock, ProposalContext, Rejection, Validity, Verdict};
 pub use local::{Local, LocalConfig, LocalError, LocalHandle, LocalStatus, SealMode, SnapshotId};
@@ -41,5 +43,6 @@ pub use mempool::{Behind, Mempool, MempoolLimits, PoolStatus, SubmitError, Trans
 pub use myelin_runtime::{presets::ConsensusTiming, AccountId, Balance, BlockNumber, Hash, Header, Nonce};
 pub use myelin_store::{Config as StoreConfig, History, Location, Store, StoreError};
 pub use sequencer::{Application, Sequencer, SequencerError};
+pub use sp_core::storage::Storage as GenesisStorage;
 pub use state::{CallLimits, StateView};
 pub use validators::{ConsensusKey, Validator, ValidatorSet, ValidatorSetError};

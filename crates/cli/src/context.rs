@@ -19,7 +19,7 @@ pub struct GlobalArguments {
     /// Directory of the wallets.
     #[arg(long, global = true, env = "MYELIN_WALLET_PATH", value_name = "DIR")]
     pub wallet_path: Option<std::path::PathBuf>,
-    /// Prints one JSON document instead of text.
+    /// Prints the result as one JSON document, and an error as one JSON object on standard error.
     #[arg(long, global = true)]
     pub json: bool,
     /// Logs more; twice for debugging.

@@ -15,6 +15,7 @@ mod output;
 mod private_file;
 mod processes;
 mod table;
+mod temporary;
 mod transaction;
 
 use std::{io::Write, process::ExitCode};
@@ -29,6 +30,7 @@ use crate::{
         subnet::SubnetCommand, transfer::TransferArguments, wallet::WalletCommand, weights::WeightsCommand,
     },
     context::{Context, GlobalArguments},
+    output::Output,
 };
 
 /// Executing blocks means many small pieces of memory for a short time, which this allocator hands out in half the time.
@@ -46,7 +48,8 @@ First steps:
 
 /// An open market protocol for machine intelligence.
 ///
-/// The result goes to standard output, everything else to standard error.
+/// The result goes to standard output, everything else to standard error. With --json the result is one JSON document, and what
+/// goes wrong is one JSON object with the text as `error`, on the last line of standard error.
 #[derive(Parser)]
 #[command(name = "myelin", version, infer_subcommands = true, arg_required_else_help = true, after_help = FIRST_STEPS)]
 struct Arguments {
@@ -69,6 +72,9 @@ enum Command {
     /// Listens to what validators say to each other, and fails when one of them says two things.
     Observe(ObserveArguments),
     /// Shows the whole market at work: miners store data, validators check it, the honest ones earn.
+    ///
+    /// Starts a chain of its own; with --node, plays on a development chain or a local network that runs already. The exit code
+    /// is 0 only if every honest miner earned more than every other and all money adds up.
     Demo(DemoArguments),
     /// Creates, lists and uses keys.
     #[command(subcommand, arg_required_else_help = true)]
@@ -102,12 +108,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return output::usage(&error),
+    };
     logging::init(arguments.global.verbose);
+    let output = Output { json: arguments.global.json };
     match run(arguments) {
         Ok(code) => code,
         Err(error) => {
-            output::error(&error);
+            output.error(&error);
             ExitCode::FAILURE
         }
     }

@@ -6,8 +6,10 @@
 use std::{
     fmt::Display,
     io::{self, Write},
+    process::ExitCode,
 };
 
+use myelin_client::{ClientError, DispatchFailure};
 use serde::Serialize;
 
 /// Prints results as text or as JSON.
@@ -32,17 +34,48 @@ impl Output {
         Ok(stdout.flush()?)
     }
 
+    /// What went wrong, and why, in one paragraph. Nothing if the reader of the result has gone, as `head` does.
+    pub fn error(self, error: &anyhow::Error) {
+        if !is_closed_pipe(error) {
+            let failures = error.chain().filter_map(|cause| cause.downcast_ref::<ClientError>()?.failure());
+            let name = failures.map(DispatchFailure::name).next();
+            print_error(self.json, &paragraph(error), name);
+        }
+    }
+
     /// A word about what is going on. Nobody reads it, nobody misses it.
     pub fn progress(self, text: impl Display) {
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 }
 
-/// What went wrong, and why, in one paragraph. Nothing if the reader of the result has gone, as `head` does.
-pub fn error(error: &anyhow::Error) {
-    if !is_closed_pipe(error) {
-        let _ = writeln!(std::io::stderr(), "error: {}", paragraph(error));
+/// An error as a document.
+#[derive(Serialize)]
+struct ErrorDocument<'a> {
+    error: &'a str,
+    /// The chain's name for it, such as `SubtensorModule.SubnetNotExists`, if it is one of the chain's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+/// A command line that cannot be understood, or a request for help; returns the exit code.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let json =
+        std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json");
+    if json && error.use_stderr() {
+        let text = error.render().to_string();
+        print_error(json, text.strip_prefix("error: ").unwrap_or(&text).trim_end(), None);
+    } else {
+        // Nobody reads it, nobody misses it.
+        let _ = error.print();
     }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX))
+}
+
+fn print_error(json: bool, text: &str, name: Option<String>) {
+    let document = || serde_json::to_string(&ErrorDocument { error: text, name }).ok();
+    let line = if json { document() } else { None };
+    let _ = writeln!(io::stderr(), "{}", line.unwrap_or_else(|| format!("error: {text}")));
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

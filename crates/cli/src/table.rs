@@ -44,9 +44,20 @@ impl fmt::Display for Table {
     }
 }
 
+/// A number of things, such as `1 block` or `2 blocks`.
+pub fn counted(count: u64, thing: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{ending}")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Table;
+    use super::{counted, Table};
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "block")), ["0 blocks", "1 block", "2 blocks"]);
+    }
 
     #[test]
     fn columns_line_up() {

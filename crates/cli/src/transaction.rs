@@ -3,9 +3,10 @@
 use std::fmt;
 
 use clap::{Args, ValueEnum};
-use myelin_client::{account_of, Client, Receipt, WaitFor};
+use myelin_client::{account_of, Client, ClientError, Receipt, WaitFor};
 use myelin_keys::Keypair;
-use myelin_runtime::RuntimeCall;
+use myelin_runtime::{AccountId, Runtime, RuntimeCall};
+use pallet_subtensor::{Call, NetUid, SubnetOwner};
 use serde::Serialize;
 
 use crate::{amount::Amount, context::Context};
@@ -14,7 +15,7 @@ use crate::{amount::Amount, context::Context};
 #[derive(Args, Clone, Copy)]
 #[command(next_help_heading = "Transaction")]
 pub struct TransactionArguments {
-    /// Runs the transaction on the newest state and shows its fee or its error; sends nothing.
+    /// Runs the transaction on the newest state and shows its fee or its error; sends nothing. Without it, what passes there is sent.
     #[arg(long)]
     pub dry_run: bool,
     /// Which block to wait for: one that has the transaction, or a final one.
@@ -80,7 +81,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Sends `call`, or shows what it would cost; prints the outcome.
+/// Sends `call` if it does not fail on trial, or shows what it would cost; prints the outcome.
 pub async fn send(
     context: &Context,
     client: &Client,
@@ -89,16 +90,35 @@ pub async fn send(
     arguments: TransactionArguments,
     details: impl FnOnce(&Receipt) -> Vec<Detail>,
 ) -> anyhow::Result<()> {
-    let name = call_name(&call);
-    if arguments.dry_run {
-        let account = account_of(signer);
-        client.dry_run(call.clone(), signer).await?;
-        let fee = Amount::from_rao(client.estimate_fee(call, &account).await?);
-        return context.output.result(&Outcome::DryRun { call: name, signer: account.to_string(), fee });
+    let outcome = match arguments.dry_run {
+        true => dry_run(client, &call, signer).await,
+        false => submit(client, &call, signer, arguments.wait, details).await,
+    };
+    match outcome {
+        Ok(outcome) => context.output.result(&outcome),
+        Err(error) => Err(explained(client, &call, &account_of(signer), error).await),
     }
-    let receipt = client.submit(call, signer, arguments.wait.into()).await?;
-    context.output.result(&Outcome::Success {
-        call: name,
+}
+
+async fn dry_run(client: &Client, call: &RuntimeCall, signer: &Keypair) -> Result<Outcome, ClientError> {
+    let account = account_of(signer);
+    client.dry_run(call.clone(), signer).await?;
+    let fee = Amount::from_rao(client.estimate_fee(call.clone(), &account).await?);
+    Ok(Outcome::DryRun { call: call_name(call), signer: account.to_string(), fee })
+}
+
+async fn submit(
+    client: &Client,
+    call: &RuntimeCall,
+    signer: &Keypair,
+    wait: Wait,
+    details: impl FnOnce(&Receipt) -> Vec<Detail>,
+) -> Result<Outcome, ClientError> {
+    // What surely fails costs no fee.
+    client.check(call.clone(), signer).await?;
+    let receipt = client.submit(call.clone(), signer, wait.into()).await?;
+    Ok(Outcome::Success {
+        call: call_name(call),
         extrinsic_hash: format!("{:?}", receipt.extrinsic),
         extrinsic_id: format!("{}-{:04}", receipt.block_number, receipt.index),
         block_hash: format!("{:?}", receipt.block),
@@ -106,6 +126,45 @@ pub async fn send(
         fee: Amount::from_rao(receipt.fee_rao),
         details: details(&receipt),
     })
+}
+
+/// The error with what the chain knows besides: who may do this, or what there is to pay with.
+async fn explained(
+    client: &Client,
+    call: &RuntimeCall,
+    account: &AccountId,
+    error: ClientError,
+) -> anyhow::Error {
+    let fact = match (owned_subnet(call), error.failure()) {
+        (Some(netuid), Some(failure)) if failure.error == "BadOrigin" => owner_fact(client, netuid).await,
+        _ if error.is_about_funds() => funds_fact(client, account).await,
+        _ => None,
+    };
+    match fact {
+        Some(fact) => {
+            let told = format!("{error}; {fact}");
+            anyhow::Error::new(error).context(told)
+        }
+        None => error.into(),
+    }
+}
+
+/// The subnet of a call that only its owner may make.
+fn owned_subnet(call: &RuntimeCall) -> Option<NetUid> {
+    match call {
+        RuntimeCall::SubtensorModule(Call::start_call { netuid }) => Some(*netuid),
+        _ => None,
+    }
+}
+
+async fn owner_fact(client: &Client, netuid: NetUid) -> Option<String> {
+    let owner: AccountId = client.map::<SubnetOwner<Runtime>, _, _>(netuid).await.ok()?;
+    Some(format!("only the owner of subnet {netuid}, {owner}, may do this"))
+}
+
+async fn funds_fact(client: &Client, account: &AccountId) -> Option<String> {
+    let funds = client.funds(account).await.ok()?;
+    Some(format!("{account} has {} TAO free", Amount::from_rao(funds.free_rao)))
 }
 
 /// For transactions of which there is nothing to add.

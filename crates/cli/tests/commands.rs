@@ -2,9 +2,12 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
+use std::{
+    os::unix::fs::PermissionsExt,
+    process::{Child, Stdio},
+};
 
-use support::{document, failure, run, without_room, Chain};
+use support::{document, failure, myelin, run, without_room, Chain};
 
 #[test]
 fn the_program_says_its_version_and_helps() {
@@ -38,13 +41,25 @@ fn a_subnet_is_opened_staked_on_and_judged() {
 
     let subnets = chain.ask(&["subnet", "list"]);
     assert_eq!(subnets["subnets"][1]["name"], "first");
+    let epoch = chain.ask(&["query", "epoch", "1"]);
+    assert!(epoch["next_epoch_block"].as_u64() > epoch["block"].as_u64(), "{epoch}");
+    let root = chain.refuses(&["query", "epoch", "0"]);
+    assert!(root.contains("runs no epochs"), "{root}");
     let metagraph = chain.ask(&["metagraph", "1"]);
     assert_eq!(metagraph["neurons"].as_array().map(Vec::len), Some(2));
     let weights = chain.ask(&["weights", "show", "1"]);
     assert_eq!(weights["validators"][0]["weights"], serde_json::json!([[0, 16384], [1, 65535]]));
     let stakes = chain.ask(&["stake", "list", "//Bob"]);
     assert_eq!(stakes["stakes"][0]["netuid"], 1);
-    chain.ask(&["stake", "remove", "1", "-w", "//Bob"]);
+    let position = stakes["stakes"][0]["alpha"].as_str().expect("an amount").to_owned();
+    let too_much = chain.refuses(&["stake", "remove", "1", "10000", "-w", "//Bob"]);
+    assert!(too_much.contains("less than 10000") && too_much.contains("`all`"), "{too_much}");
+    assert_eq!(run(&["stake", "remove", "1", "-w", "//Bob"]).status.code(), Some(2), "how much is not said");
+    let part = chain.ask(&["stake", "remove", "1", "1", "-w", "//Bob"]);
+    assert_eq!(part["details"][1]["value"], "1", "of {position}");
+    chain.ask(&["stake", "remove", "1", "all", "-w", "//Bob"]);
+    let nothing = chain.refuses(&["stake", "remove", "1", "all", "-w", "//Bob"]);
+    assert!(nothing.contains("nothing is staked"), "{nothing}");
     assert_eq!(chain.ask(&["query", "conservation"])["conserved"], true);
 }
 
@@ -104,6 +119,54 @@ fn a_dry_run_fails_as_the_real_one_would_and_changes_nothing() {
 }
 
 #[test]
+fn what_would_fail_is_not_sent() {
+    let chain = Chain::start(&["--block-time", "instant"]);
+    chain.ask(&["subnet", "create", "-w", "//Alice"]);
+    let height = chain.ask(&["query", "block"])["number"].clone();
+    let funds = chain.ask(&["query", "balance", "//Alice"])["free"].clone();
+    let alice = chain.ask(&["query", "balance", "//Alice"])["address"].clone();
+    let alice = alice.as_str().expect("an address");
+    for (amount, reason) in [("99999999", "does not suffice"), ("1000001", "does not suffice")] {
+        let words = chain.refuses(&["transfer", "//Bob", amount, "-w", "//Alice"]);
+        assert!(words.contains("nothing was sent") && words.contains(reason), "{words}");
+        let free = funds.as_str().expect("an amount");
+        assert!(words.contains(&format!("{alice} has {free} TAO free")), "{words}");
+    }
+    let stranger = chain.refuses(&["subnet", "start", "1", "-w", "//Bob"]);
+    assert!(stranger.contains("only the owner of subnet 1, 5Grwva"), "{stranger}");
+    for command in [
+        &["subnet", "register", "9", "-w", "//Bob"][..],
+        &["stake", "add", "9", "10", "-w", "//Bob"],
+        &["stake", "add", "0", "10000000", "-w", "//Alice", "--to", alice],
+        &["weights", "set", "1", "9:1", "-w", "//Alice"],
+        &["weights", "set", "1", "0:1", "-w", "//Bob"],
+        &["subnet", "create", "-w", "//Nobody"],
+    ] {
+        let words = chain.refuses(command);
+        assert!(!words.contains("is in block"), "{words}");
+    }
+    assert_eq!(chain.ask(&["query", "block"])["number"], height);
+    assert_eq!(chain.ask(&["query", "balance", "//Alice"])["free"], funds);
+}
+
+#[test]
+fn commands_that_run_at_once_with_one_account_all_arrive() {
+    let chain = Chain::start(&["--block-time", "250ms"]);
+    let command = |number: u32| {
+        let amount = format!("{}.5", 10 + number);
+        let mut command = myelin();
+        command.args(["--node", &chain.url, "transfer", "//Nobody", &amount, "-w", "//Alice"]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts")
+    };
+    let started: Vec<Child> = (0..8).map(command).collect();
+    for process in started {
+        let output = process.wait_with_output().expect("it is ours");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(chain.ask(&["query", "balance", "//Nobody"])["free"], "112");
+}
+
+#[test]
 fn what_cannot_be_done_says_why() {
     let chain = Chain::start(&["--block-time", "instant"]);
     let poor = chain.refuses(&["transfer", "//Bob", "1", "-w", "//Nobody"]);
@@ -131,12 +194,40 @@ fn what_cannot_be_done_says_why() {
     assert!(offline.contains("myelin dev"), "{offline}");
 }
 
+/// The document on the last line of standard error, with the exit code; nothing may be on standard output.
+fn error_document(arguments: &[&str]) -> (Option<i32>, serde_json::Value) {
+    let output = run(&[&["--json"], arguments].concat());
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    let words = String::from_utf8(output.stderr).expect("text");
+    let line = words.lines().last().unwrap_or_default();
+    (output.status.code(), serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {words}")))
+}
+
+#[test]
+fn errors_are_documents_when_results_are() {
+    let chain = Chain::start(&["--block-time", "instant"]);
+    let (code, failed) =
+        error_document(&["--node", &chain.url, "stake", "add", "9", "1", "-w", "//Alice", "--to", "//Bob"]);
+    assert_eq!((code, failed["name"].as_str()), (Some(1), Some("SubtensorModule.SubnetNotExists")));
+    let told = failed["error"].as_str().expect("a text");
+    assert!(told.starts_with("the transaction would fail, so nothing was sent: "), "{told}");
+    let (code, missing) = error_document(&["--node", &chain.url, "query", "price", "9"]);
+    assert_eq!((code, missing.get("name")), (Some(1), None));
+    let (code, mistyped) = error_document(&["transfer", "//Bob", "1e9", "-w", "//Alice"]);
+    assert_eq!(code, Some(2));
+    let told = mistyped["error"].as_str().expect("a text");
+    assert!(told.starts_with("invalid value '1e9'"), "{told}");
+    let help = run(&["--json", "--help"]);
+    assert!(help.status.success() && !help.stdout.is_empty());
+}
+
 #[test]
 fn amounts_and_times_are_checked_before_anything_happens() {
     for arguments in [
         vec!["transfer", "//Bob", "1e9", "-w", "//Alice"],
         vec!["transfer", "//Bob", "0.0000000001", "-w", "//Alice"],
         vec!["dev", "--block-time", "soon"],
+        vec!["dev", "--block-time", "1ns"],
         vec!["weights", "set", "1", "3=1", "-w", "//Alice"],
     ] {
         let output = run(&arguments);
@@ -261,6 +352,19 @@ fn a_truncated_keyfile_is_an_error_that_names_the_file() {
     std::fs::write(&keyfile, &text[..text.len() / 2]).expect("writes");
     let broken = failure(&["--wallet-path", path, "wallet", "sign", "hello", "-w", "mine", "--coldkey"]);
     assert!(broken.contains("coldkey"), "{broken}");
+    let listed = document(&["--wallet-path", path, "wallet", "list"]);
+    let wallet = &listed["wallets"][0];
+    assert_eq!(wallet["coldkey_secret"], false);
+    let problem = wallet["coldkey_problem"].as_str().expect("a problem");
+    assert!(problem.contains("mine/coldkey") && problem.contains("truncated"), "{problem}");
+    assert_eq!(
+        (&wallet["hotkeys"][0]["secret"], &wallet["hotkeys"][0]["problem"]),
+        (&true.into(), &().into())
+    );
+    let shown = run(&["--wallet-path", path, "wallet", "list"]);
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    let coldkey = shown.lines().find(|line| line.contains("coldkey")).expect("a row");
+    assert!(coldkey.ends_with("a file that cannot be used") && shown.contains(problem), "{shown}");
 }
 
 #[test]

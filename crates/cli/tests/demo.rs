@@ -95,10 +95,17 @@ fn a_demo_that_is_asked_to_end_leaves_nothing_behind() {
 }
 
 #[test]
-fn the_processes_of_a_killed_demo_end_by_themselves() {
+fn the_processes_of_a_killed_demo_end_by_themselves_and_the_next_removes_its_files() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let mut demo = Demo::start(directory.path());
     demo.signal("KILL");
     demo.wait();
     wait_until("its processes end", || !demo.actors.iter().any(|process| runs(*process)));
+    let folders = || fs::read_dir(directory.path()).expect("reads").count();
+    assert_eq!(folders(), 1);
+    let mut next = Demo::start(directory.path());
+    assert_eq!(folders(), 1, "the killed demo's files are there");
+    next.signal("TERM");
+    next.wait();
+    assert_eq!(folders(), 0);
 }

@@ -74,6 +74,18 @@ fn what_is_wrong_with_a_file_is_named() {
     let told = failure(&["epoch", "--input", path_text]);
     assert!(told.contains("step 0: `kappa` is 65536; expected 0..=65535"), "{told}");
     assert_eq!(told.matches("65536").count(), 1, "said once: {told}");
+    fs::write(&path, "null").expect("writes");
+    let told = failure(&["epoch", "--input", path_text]);
+    assert!(told.contains("expected a JSON object") && told.contains("found null"), "{told}");
+    for (arguments, missing) in
+        [(vec!["epoch"], "--input <FILE>"), (vec!["epoch", "--netuid", "1"], "--from-chain")]
+    {
+        let words = String::from_utf8(run(&arguments).stderr).expect("text");
+        let (error, usage) = words.split_once("Usage:").expect("how to use it");
+        assert!(error.contains(missing), "{words}");
+        let both = usage.contains("--input <FILE>") && usage.contains("--from-chain --netuid <NETUID>");
+        assert!(both, "{words}");
+    }
     for arguments in [
         vec!["epoch"],
         vec!["epoch", "--from-chain"],

@@ -19,7 +19,7 @@ use myelin_chain::{Chain as Blocks, Location, Store, StoreConfig, Validity};
 use myelin_client::{account_of, Client, ClientConfig, ClientError, HeadKind, WaitFor};
 use myelin_keys::{CryptoType, Keypair};
 use myelin_runtime::{AccountId, Hash};
-use support::{failure, Chain};
+use support::{failure, myelin, Chain};
 use tokio::task::JoinSet;
 
 const BLOCK_TIME: &str = "20ms";
@@ -231,11 +231,34 @@ fn a_damaged_database_is_an_error_and_stays_as_it_is() {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .max_by_key(|path| std::fs::metadata(path).map_or(0, |data| data.len()))
         .expect("a database");
-    let garbage = vec![0x5a; 4096];
-    std::fs::write(&database, &garbage).expect("writes");
-    let broken = refused(directory.path());
+    let whole = std::fs::read(&database).expect("reads");
+    for damaged in [&[][..], &vec![0x5a; 4096]] {
+        assert_refused(directory.path(), &database, damaged);
+        assert!(std::fs::read(&database).expect("reads") == damaged, "it was written to");
+    }
+    assert_refused(directory.path(), &database, &whole[..whole.len() / 2]);
+    for eighth in 1..8 {
+        let mut damaged = whole.clone();
+        damaged[whole.len() / 8 * eighth..].iter_mut().take(4096).for_each(|byte| *byte = 0x5a);
+        std::fs::write(&database, &damaged).expect("writes");
+        // It may be a place that is not read or not used.
+        let program = myelin()
+            .args(["dev", "--rpc-port", "0", "--end-with-stdin", "--block-time", "manual"])
+            .arg("--base-path")
+            .arg(directory.path())
+            .output()
+            .expect("the program starts");
+        let words = String::from_utf8_lossy(&program.stderr).into_owned();
+        assert!(!words.contains("panicked"), "{words}");
+        assert!(program.status.success() || words.to_lowercase().contains("restore a backup"), "{words}");
+    }
+}
+
+fn assert_refused(base_path: &Path, database: &Path, content: &[u8]) {
+    std::fs::write(database, content).expect("writes");
+    let broken = refused(base_path);
     assert!(broken.contains(database.to_str().expect("a path of text")), "{broken}");
-    assert_eq!(std::fs::read(&database).expect("reads"), garbage);
+    assert!(broken.to_lowercase().contains("restore a backup"), "{broken}");
 }
 
 #[test]
@@ -244,7 +267,17 @@ fn another_chains_database_is_refused() {
     Chain::on_disk(directory.path(), "manual").kill();
     let path = directory.path().to_str().expect("a path of text");
     let other = failure(&["dev", "--rpc-port", "0", "--base-path", path, "--block-time", "1s"]);
-    assert!(other.contains("genesis"), "{other}");
+    assert!(other.contains("block time of 250 ms, but 1000 ms was asked for"), "{other}");
+    assert!(other.contains("--block-time 250ms"), "{other}");
+}
+
+#[test]
+fn a_chain_of_any_pace_can_be_sealed_by_hand() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    Chain::on_disk(directory.path(), "1s").kill();
+    let chain = Chain::on_disk(directory.path(), "manual");
+    chain.request("dev_mine", &serde_json::json!([3])).expect("answers");
+    assert!(chain.ask(&["query", "block"])["number"].as_u64().expect("a number") >= 3);
 }
 
 fn refused(base_path: &Path) -> String {

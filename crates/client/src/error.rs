@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use myelin_runtime::Hash;
 
-use crate::{failure::DispatchFailure, receipt::Receipt};
+use crate::{failure::DispatchFailure, receipt::Receipt, submit::ADD_FUNDS};
 
 /// Any failure of a client.
 #[derive(Debug, thiserror::Error)]
@@ -112,8 +112,8 @@ pub enum ClientError {
         /// Where it is.
         receipt: Box<Receipt>,
     },
-    /// A dry run: the node would take the transaction and its fee, and its action would fail.
-    #[error("the transaction would fail, and its fee would be paid: {failure}")]
+    /// A dry run: the node would take the transaction and its fee, and its action would fail. Nothing was sent.
+    #[error("the transaction would fail, so nothing was sent: {failure}")]
     WouldFail {
         /// What would fail.
         failure: DispatchFailure,
@@ -146,6 +146,22 @@ impl ClientError {
                 | Self::Disconnected { .. }
                 | Self::NotIncluded { .. }
         )
+    }
+
+    /// The action that failed or would fail.
+    pub fn failure(&self) -> Option<&DispatchFailure> {
+        match self {
+            Self::Failed { failure, .. } | Self::WouldFail { failure } => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Whether the signer has too little to pay with.
+    pub fn is_about_funds(&self) -> bool {
+        match self {
+            Self::Rejected { advice, .. } => *advice == ADD_FUNDS,
+            other => other.failure().is_some_and(DispatchFailure::is_about_funds),
+        }
     }
 
     pub(crate) fn decode(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {

@@ -4,7 +4,17 @@ use std::fmt;
 
 use myelin_runtime::{RuntimeError, RuntimeEvent};
 use scale_info::{form::MetaForm, TypeDef, TypeInfo, Variant};
-use sp_runtime::{DispatchError, ModuleError};
+use sp_runtime::{ArithmeticError, DispatchError, ModuleError, TokenError};
+
+/// Errors that mean that the signer has too little to pay with.
+const LACK_OF_FUNDS: [&str; 6] = [
+    "Arithmetic(Underflow)",
+    "CannotAffordLockCost",
+    "InsufficientBalance",
+    "NotEnoughBalanceToStake",
+    "Token(FundsUnavailable)",
+    "Token(NotExpendable)",
+];
 
 /// Why the action of a transaction failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +27,23 @@ pub struct DispatchFailure {
     pub explanation: String,
 }
 
+impl DispatchFailure {
+    /// `Pallet.Error`, stable across versions.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.pallet, self.error)
+    }
+
+    /// Whether the signer has too little to pay with.
+    pub fn is_about_funds(&self) -> bool {
+        LACK_OF_FUNDS.contains(&self.error.as_str())
+    }
+}
+
 impl fmt::Display for DispatchFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}.{}", self.pallet, self.error)?;
-        match self.explanation.as_str() {
-            "" => Ok(()),
-            explanation => write!(formatter, ": {explanation}"),
+        match self.explanation.trim_end_matches('.') {
+            "" => write!(formatter, "the chain answers {}", self.name()),
+            explanation => write!(formatter, "{explanation} ({})", self.name()),
         }
     }
 }
@@ -34,9 +55,27 @@ impl From<DispatchError> for DispatchFailure {
             other => Self {
                 pallet: "Runtime".into(),
                 error: format!("{other:?}"),
-                explanation: <&'static str>::from(other).into(),
+                explanation: explain(other).into(),
             },
         }
+    }
+}
+
+/// What an error of the runtime itself means to the one who signed.
+fn explain(error: DispatchError) -> &'static str {
+    match error {
+        DispatchError::BadOrigin => "this account may not do that",
+        DispatchError::Token(TokenError::FundsUnavailable) => "the balance does not suffice",
+        DispatchError::Arithmetic(ArithmeticError::Underflow) => {
+            "the balance, or another amount that is taken from, does not suffice"
+        }
+        DispatchError::Token(TokenError::NotExpendable) => {
+            "the account would keep less than the smallest balance that there may be"
+        }
+        DispatchError::Token(TokenError::BelowMinimum) => {
+            "the receiver would have less than the smallest balance that there may be"
+        }
+        other => other.into(),
     }
 }
 
@@ -93,20 +132,25 @@ mod tests {
         assert_eq!(failure.error, "NotEnoughBalanceToStake");
         assert_eq!(failure.explanation, "The coldkey cannot pay this.");
         let shown = failure.to_string();
-        assert_eq!(shown, "SubtensorModule.NotEnoughBalanceToStake: The coldkey cannot pay this.");
+        assert_eq!(shown, "The coldkey cannot pay this (SubtensorModule.NotEnoughBalanceToStake)");
     }
 
     #[test]
     fn unknown_module_errors_keep_their_numbers() {
         let error = ModuleError { index: 251, error: [9, 0, 0, 0], message: None };
         let failure = DispatchFailure::from(DispatchError::Module(error));
-        assert_eq!(failure.to_string(), "pallet 251.error [9, 0, 0, 0]");
+        assert_eq!(failure.to_string(), "the chain answers pallet 251.error [9, 0, 0, 0]");
     }
 
     #[test]
     fn errors_of_the_runtime_itself_are_named() {
-        let failure = DispatchFailure::from(DispatchError::BadOrigin);
-        assert_eq!(failure.to_string(), "Runtime.BadOrigin: Bad origin");
+        let shown = |error: DispatchError| DispatchFailure::from(error).to_string();
+        assert_eq!(shown(DispatchError::BadOrigin), "this account may not do that (Runtime.BadOrigin)");
+        assert_eq!(
+            shown(TokenError::FundsUnavailable.into()),
+            "the balance does not suffice (Runtime.Token(FundsUnavailable))"
+        );
+        assert_eq!(shown(DispatchError::Exhausted), "Resources exhausted (Runtime.Exhausted)");
     }
 
     #[test]

@@ -30,6 +30,10 @@ const WATCH: SubscriptionMethods = SubscriptionMethods {
     unsubscribe: "author_unwatchExtrinsic",
 };
 
+/// How often a transaction is signed until its nonce is not taken. Whoever loses a nonce loses it to one who has sent then, so
+/// about as many can send with one account at once.
+const SEND_ATTEMPTS: u32 = 64;
+
 const DRY_RUN: &str = "system_dryRun";
 
 /// JSON-RPC codes of a pool that does not take a transaction.
@@ -39,6 +43,9 @@ mod code {
     pub(super) const ALREADY_IMPORTED: i32 = 1013;
     pub(super) const PRIORITY_TOO_LOW: i32 = 1014;
 }
+
+/// The advice to those who cannot pay.
+pub(crate) const ADD_FUNDS: &str = "add funds to the signing account";
 
 /// How far to follow a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +156,26 @@ impl Client {
         outcome.map_err(invalid)?.map_err(|error| ClientError::WouldFail { failure: error.into() })
     }
 
-    /// Hands a transaction to the node, when it is this account's turn.
+    /// Fails if `call` would fail now, as far as a [dry run](Self::dry_run) on this node tells. What a node does not tell is
+    /// no failure: some have dry runs switched off.
+    ///
+    /// # Errors
+    /// [`ClientError::Rejected`] and [`ClientError::WouldFail`].
+    pub async fn check(&self, call: impl Into<RuntimeCall>, signer: &Keypair) -> Result<(), ClientError> {
+        match self.dry_run(call, signer).await {
+            // Another transaction of the account was included meanwhile.
+            Err(error) if is_about_nonce(&error) => Ok(()),
+            Err(error @ (ClientError::Rejected { .. } | ClientError::WouldFail { .. })) => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "the node runs nothing on trial");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Hands a transaction to the node, when it is this account's turn. Others may send with the same account at the same
+    /// time, so a nonce that is taken is asked for again.
     async fn send(
         &self,
         call: RuntimeCall,
@@ -157,18 +183,20 @@ impl Client {
         account: &AccountId,
     ) -> Result<Watched, ClientError> {
         let mut next_nonce = self.nonces().turn(account).await;
-        let counted = next_nonce.take();
-        let nonce = match counted {
+        let mut nonce = match next_nonce.take() {
             Some(nonce) => nonce,
             None => self.next_nonce(account).await?,
         };
-        let (watched, nonce) = match self.send_with(call.clone(), signer, nonce).await {
-            // Somebody else may have sent with the same account since the count began.
-            Err(error) if counted.is_some() && is_about_nonce(&error) => {
-                let nonce = self.next_nonce(account).await?;
-                (self.send_with(call, signer, nonce).await?, nonce)
+        let mut attempt = 1;
+        let watched = loop {
+            match self.send_with(call.clone(), signer, nonce).await {
+                Err(error) if attempt < SEND_ATTEMPTS && is_about_nonce(&error) => {
+                    tracing::debug!(nonce, attempt, %error, "the nonce is taken");
+                    attempt += 1;
+                    nonce = self.next_nonce(account).await?;
+                }
+                outcome => break outcome?,
             }
-            outcome => (outcome?, nonce),
         };
         *next_nonce = Some(nonce.saturating_add(1));
         Ok(watched)
@@ -303,7 +331,7 @@ fn advice_for(code: i32, message: &str) -> &'static str {
     let has = |part: &str| message.to_lowercase().contains(part);
     match code {
         code::INVALID if has("outdated") => "another transaction of this account used the nonce, send again",
-        code::INVALID if has("pay") => "add funds to the signing account",
+        code::INVALID if has("pay") => ADD_FUNDS,
         code::INVALID if has("ancient") => "the transaction was signed too long ago, send again",
         code::INVALID if has("signature") => "check that program and node are of one version and chain",
         code::PRIORITY_TOO_LOW => "wait for this account's pending transaction",
@@ -325,7 +353,7 @@ fn explain_custom(number: u8) -> Option<(&'static str, &'static str)> {
     Some(match number {
         0 => ("the coldkey is being swapped", "finish or withdraw the swap"),
         1 => ("too little stake", "add stake to the hotkey"),
-        2 => ("balance too low", "add funds to the coldkey"),
+        2 => ("balance too low", ADD_FUNDS),
         3 => ("no such subnet", "check the netuid"),
         4 => ("no such hotkey", "register the hotkey"),
         5 => ("not that much stake", "unstake less"),

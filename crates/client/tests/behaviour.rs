@@ -37,7 +37,7 @@ async fn a_failed_action_has_name_and_receipt() {
     // A failing action is known once its block is.
     match client.transfer(&key("//Alice"), &account_of(&key("//Bob")), 1, WaitFor::InBlock).await {
         Err(ClientError::Failed { failure, receipt }) => {
-            assert_eq!(failure.to_string(), "SubtensorModule.SubnetNotExists: No such subnet.");
+            assert_eq!(failure.to_string(), "No such subnet (SubtensorModule.SubnetNotExists)");
             assert_eq!(receipt.fee_rao, FEE_RAO);
         }
         other => panic!("expected a failed action, found {other:?}"),
@@ -85,6 +85,35 @@ async fn a_counted_nonce_that_is_used_up_is_asked_for_again() {
     pay(&client).await.unwrap();
     pay(&client).await.unwrap();
     assert_eq!(*chain.nonces.lock(), [5, 6, 20, 21]);
+}
+
+const TAKEN: Reaction = Reaction::Refuse(1014, "Priority is too low: (1 vs 1)", "taken");
+
+#[tokio::test]
+async fn a_nonce_that_others_take_is_asked_for_again_and_again() {
+    let (chain, config) = start().await;
+    let client = Client::with_config(config).await.unwrap();
+    chain.reactions.lock().extend([TAKEN; 5]);
+    pay(&client).await.unwrap();
+    assert_eq!(chain.nonces.lock().len(), 6);
+    assert_eq!(*chain.nonce_requests.lock(), 6);
+    // But not for ever.
+    chain.reactions.lock().extend([TAKEN; 1_000]);
+    let error = pay(&client).await.unwrap_err();
+    assert!(matches!(error, ClientError::Rejected { code: 1014, .. }), "{error}");
+    assert!(chain.nonces.lock().len() < 100);
+}
+
+#[tokio::test]
+async fn a_node_that_runs_nothing_on_trial_is_no_obstacle() {
+    let (chain, config) = start().await;
+    let client = Client::with_config(config).await.unwrap();
+    let alice = key("//Alice");
+    let call = || frame_system::Call::remark { remark: Vec::new() };
+    let error = client.dry_run(call(), &alice).await.unwrap_err();
+    assert!(matches!(error, ClientError::Refused { code: -32601, .. }), "{error}");
+    client.check(call(), &alice).await.unwrap();
+    assert_eq!(*chain.dry_runs.lock(), 2);
 }
 
 #[tokio::test]

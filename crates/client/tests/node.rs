@@ -100,6 +100,12 @@ async fn failures_are_told_apart() {
         matches!(unpaid, ClientError::Rejected { advice: "add funds to the signing account", .. }),
         "{unpaid}"
     );
+    let value = u64::MAX / 2;
+    let call = pallet_balances::Call::transfer_keep_alive { dest: account("//Bob").into(), value };
+    match client.check(RuntimeCall::Balances(call), &key("//Alice")).await.unwrap_err() {
+        ClientError::WouldFail { failure } => assert!(failure.is_about_funds(), "{failure}"),
+        other => panic!("expected an action that would fail, found {other}"),
+    }
     let too_much = client.transfer(&key("//Alice"), &account("//Bob"), u64::MAX / 2, WaitFor::InBlock).await;
     match too_much.unwrap_err() {
         ClientError::Failed { failure, receipt } => {

@@ -12,6 +12,12 @@ pub enum DocumentError {
         /// What the parser says.
         problem: String,
     },
+    /// The text is JSON, but neither inputs nor a case.
+    #[error("expected a JSON object with the inputs of an epoch, or one with `steps` that have an `input` each; found {found}")]
+    NotAnObject {
+        /// What it is instead.
+        found: &'static str,
+    },
     /// A field is missing, unknown, of another type or out of range.
     #[error("{place}{problem}")]
     Field {

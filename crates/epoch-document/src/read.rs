@@ -95,20 +95,52 @@ fn is_case(text: &str) -> Result<bool, DocumentError> {
     }
     let mut json = serde_json::Deserializer::from_str(text);
     let is_case = json.deserialize_map(Names).and_then(|is_case| json.end().map(|()| is_case));
-    is_case.map_err(|error| DocumentError::Json { problem: error.to_string() })
+    is_case.map_err(|error| match other_than_object(text) {
+        Some(found) if error.is_data() || text.trim_ascii().is_empty() => {
+            DocumentError::NotAnObject { found }
+        }
+        _ => DocumentError::Json { problem: error.to_string() },
+    })
+}
+
+/// What a JSON text is that does not begin as an object.
+fn other_than_object(text: &str) -> Option<&'static str> {
+    match text.trim_ascii_start().bytes().next() {
+        None => Some("an empty text"),
+        Some(b'[') => Some("a list"),
+        Some(b'"') => Some("a text"),
+        Some(b'-' | b'0'..=b'9') => Some("a number"),
+        Some(b'n') => Some("null"),
+        Some(b't' | b'f') => Some("true or false"),
+        _ => None,
+    }
 }
 
 fn typed<T: DeserializeOwned>(text: &str) -> Result<T, DocumentError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let object: Object<T> = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let place = place(error.path());
-        let text = error.into_inner().to_string();
+        let text = with_literal(text, &error.into_inner());
         // A field's own problems are sentences that begin with it, as all do that are about the whole.
         let is_sentence = place.field.is_empty() || text.starts_with("is ");
         let problem = if is_sentence { text } else { format!("is wrong: {text}") };
         DocumentError::Field { place, problem }
     })?;
     Ok(object.0)
+}
+
+/// Stands in an error for a number that was read as a floating-point one, and is not known to the digit any more.
+const NUMBER: &str = "\u{0}";
+
+/// The text of an error, with a number in it as the document has it.
+fn with_literal(document: &str, error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    // The parser stands behind the number.
+    let line = document.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let read = line.get(..error.column().min(line.len())).unwrap_or_default();
+    let rest = read.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let literal = read.strip_prefix(rest).filter(|literal| !literal.is_empty());
+    told.replace(NUMBER, literal.unwrap_or("no integer"))
 }
 
 /// `steps[2].input.weights[0]` is `weights[0]` at step 2.
@@ -212,8 +244,8 @@ impl<T: Integer> Visitor<'_> for RangedVisitor<T> {
         T::try_from(value).map_err(|_| Self::out_of_range(value))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<T, E> {
-        Err(Self::out_of_range(value))
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<T, E> {
+        Err(Self::out_of_range(NUMBER))
     }
 }
 

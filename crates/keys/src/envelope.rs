@@ -39,6 +39,11 @@ pub(crate) fn open(envelope: &[u8], password: &SecretString) -> Result<Zeroizing
     EnvelopeKey::derive(password)?.open(parts)
 }
 
+/// Checks what can be checked of an envelope without its password.
+pub(crate) fn check_shape(envelope: &[u8]) -> Result<(), KeyfileError> {
+    split(envelope).map(drop)
+}
+
 struct Parts<'a> {
     nonce: &'a [u8; NONCE_BYTES],
     sealed: &'a [u8],

@@ -76,6 +76,7 @@ pub fn decode(contents: &[u8], password: Option<&SecretString>) -> Result<Keyfil
     if !contents.starts_with(envelope::PREFIX) {
         return decode_plain(contents);
     }
+    envelope::check_shape(contents)?;
     let opened = envelope::open(contents, password.ok_or(KeyfileError::PasswordNeeded)?)?;
     decode_plain(&opened)
 }

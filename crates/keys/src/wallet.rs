@@ -190,6 +190,16 @@ impl Wallet {
         files::read(&self.hotkey_path(hotkey_name)?).map(|contents| keyfile::is_encrypted(&contents.bytes))
     }
 
+    /// Fails if the coldkey could not be used even with its password.
+    pub fn check_coldkey(&self) -> Result<(), WalletError> {
+        self.check_secret(&self.coldkey_path())
+    }
+
+    /// Fails if a hotkey could not be used even with its password.
+    pub fn check_hotkey(&self, hotkey_name: &str) -> Result<(), WalletError> {
+        self.check_secret(&self.hotkey_path(hotkey_name)?)
+    }
+
     /// The names of the hotkeys.
     pub fn hotkeys(&self) -> Result<Vec<String>, WalletError> {
         Ok(self.hotkey_files()?.into_iter().filter(|name| check_hotkey_name(name).is_ok()).collect())
@@ -282,6 +292,13 @@ impl Wallet {
             return Err(WalletError::OpenToOthers { path: path.into(), mode: contents.mode });
         }
         Ok(keypair)
+    }
+
+    fn check_secret(&self, path: &Path) -> Result<(), WalletError> {
+        match self.read_secret(path, None) {
+            Err(WalletError::Keyfile { problem: KeyfileError::PasswordNeeded, .. }) => Ok(()),
+            read => read.map(drop),
+        }
     }
 
     fn coldkey_path(&self) -> PathBuf {

@@ -250,6 +250,20 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<ChainSpec, ChainSpecError> {
     Ok(ChainSpec { name, kind: kind.into(), genesis })
 }
 
+/// The text of an error, with a number in it as the file has it: what is too large is read as a floating-point number.
+fn with_literal(bytes: &[u8], error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    // The parser stands behind the number.
+    let line = bytes.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let read = String::from_utf8_lossy(line.get(..error.column()).unwrap_or(line));
+    let before = read.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    match told.split_once("floating point `").and_then(|(start, rest)| Some((start, rest.split_once('`')?.1)))
+    {
+        Some((start, end)) => format!("{start}number `{}`{end}", &read[before.len()..]),
+        None => told,
+    }
+}
+
 /// Parses a document; also returns the first key in it that nothing asked for.
 fn parse<'a, T: Deserialize<'a>>(
     path: &Path,
@@ -265,7 +279,7 @@ fn parse<'a, T: Deserialize<'a>>(
     let wrong = |key: String, error: serde_json::Error| ChainSpecError::Content {
         path: path.to_owned(),
         key,
-        reason: error.to_string(),
+        reason: with_literal(bytes, &error),
     };
     let value = found.map_err(|error| wrong(track.path().to_string(), error))?;
     json.end().map_err(|error| wrong(".".to_owned(), error))?;

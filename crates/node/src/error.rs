@@ -20,6 +20,18 @@ pub enum NodeError {
         /// What is wrong.
         reason: String,
     },
+    /// The chain in the database has another block time, and differs in nothing else.
+    #[error(
+        "the chain in this base path has a block time of {found_ms} ms, but {expected_ms} ms was asked for; the block time is \
+         part of a chain's genesis (Aura.SlotDuration), so use {found_ms} ms again (such as `myelin dev --block-time \
+         {found_ms}ms`), or choose another base path for a new chain"
+    )]
+    BlockTime {
+        /// Milliseconds in the database.
+        found_ms: u64,
+        /// Milliseconds that were asked for.
+        expected_ms: u64,
+    },
     /// The database cannot be opened, for example because another node uses it.
     #[error(transparent)]
     Store(#[from] StoreError),

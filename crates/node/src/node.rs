@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use myelin_chain::{
-    Application, Chain, History, Local, LocalConfig, LocalHandle, Location, Mempool, SealMode, Sequencer,
-    Store,
+    genesis_hash, Application, Chain, ChainError, GenesisStorage, Hash, History, Local, LocalConfig,
+    LocalHandle, Location, Mempool, SealMode, Sequencer, Store, StoreError,
 };
 use myelin_rpc::{Identity, NetworkStatus, NetworkView, RpcConfig, RpcServer, Services};
 use myelin_store::contain_panics;
@@ -172,12 +172,30 @@ impl Sequencing {
 }
 
 fn open_chain(spec: &ChainSpec, store: Store, audit: bool) -> Result<Arc<Chain>, NodeError> {
-    // Some pallets do not return what they think of their part, but panic.
-    let genesis = contain_panics(|| spec.genesis.build_storage())
-        .and_then(|storage| storage)
-        .map_err(|reason| NodeError::Genesis { chain: spec.name.clone(), reason })?;
+    let genesis = genesis_storage(spec)?;
     let open = if audit { Chain::open_audited } else { Chain::open };
-    Ok(open(store, Some(&genesis))?)
+    open(store.clone(), Some(&genesis)).map_err(|error| match error {
+        ChainError::Store(StoreError::WrongGenesis { found, .. }) => {
+            other_block_time(spec, store, found.into()).unwrap_or_else(|| error.into())
+        }
+        error => error.into(),
+    })
+}
+
+fn genesis_storage(spec: &ChainSpec) -> Result<GenesisStorage, NodeError> {
+    // Some pallets do not return what they think of their part, but panic.
+    contain_panics(|| spec.genesis.build_storage())
+        .and_then(|storage| storage)
+        .map_err(|reason| NodeError::Genesis { chain: spec.name.clone(), reason })
+}
+
+/// The error to tell when the chain in `store` would be the one of `spec` with the block time that it has.
+fn other_block_time(spec: &ChainSpec, store: Store, genesis: Hash) -> Option<NodeError> {
+    let found_ms = Chain::open(store, None).ok()?.params(1).ok()?.slot_duration_ms;
+    let mut like_found = spec.clone();
+    like_found.genesis.slot_duration_ms = found_ms;
+    let same = genesis_hash(&genesis_storage(&like_found).ok()?) == genesis;
+    same.then_some(NodeError::BlockTime { found_ms, expected_ms: spec.genesis.slot_duration_ms })
 }
 
 async fn off_the_async_threads<T: Send + 'static>(

@@ -94,6 +94,12 @@ fn every_wrong_input_is_explained() {
     fs::write(&path, b"{\"name\": \"\xff\"}").unwrap();
     let error = ChainSpec::load(&path).unwrap_err().to_string();
     assert!(error.contains("spec.json is no chain spec") && error.contains("no UTF-8 text"), "{error}");
+    let spec = ChainSpec::development().to_json();
+    let slot = "\"slot_duration_ms\": 250";
+    for number in ["18446744073709551616", "2.50"] {
+        let error = complaint(&spec.replace(slot, &format!("\"slot_duration_ms\": {number}")));
+        assert!(error.contains(&format!("number `{number}`, expected u64")), "{error}");
+    }
     let trailing = complaint(&(ChainSpec::development().to_json() + "{}"));
     assert!(trailing.contains("trailing characters"), "{trailing}");
 }

@@ -2,8 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions, Permissions},
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -28,6 +29,10 @@ use crate::{
 };
 
 const FILE_NAME: &str = "chain.redb";
+/// How the name of a database begins that is not complete yet. What a killed process leaves of one can be deleted.
+const STAGED_PREFIX: &str = ".chain.redb-";
+/// Before the user's mask takes its part.
+const FILE_MODE: u32 = 0o666;
 
 /// A handle to a database; cheap to clone. The file is closed with the last handle and snapshot.
 #[derive(Clone)]
@@ -62,13 +67,15 @@ impl Store {
     /// # Errors
     /// When the file is in use, is not a database of this format, is damaged, or cannot be created.
     pub fn open(config: &Config) -> Result<Self> {
-        let database = contain_panics(|| open_database(config)).map_err(StoreError::corrupt)??;
+        let path = file_path(config);
+        let opened = contain_panics(|| open_database(config));
+        let database = opened.map_err(|panic| engine_panic(path.as_deref(), &panic))??;
         let shared = Shared {
             database: DropContained::new(database),
             history: config.history,
             pins: Mutex::default(),
             failed: AtomicBool::new(false),
-            path: file_path(config),
+            path,
             commits: AtomicU64::new(0),
             commit_nanoseconds: AtomicU64::new(0),
         };
@@ -82,7 +89,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        contain_panics(|| Snapshot::new(self.shared.database.begin_read()?)).map_err(StoreError::corrupt)?
+        contain_panics(|| Snapshot::new(self.shared.database.begin_read()?))
+            .map_err(|panic| engine_panic(self.shared.path.as_deref(), &panic))?
     }
 
     /// Keeps the states of block `number` and all later ones, whatever the history window, until the pin is dropped.
@@ -126,7 +134,7 @@ impl Store {
             self.shared.count_commit(began.elapsed());
             Ok(value)
         })
-        .unwrap_or_else(|panic| Err(StoreError::corrupt(panic)));
+        .unwrap_or_else(|panic| Err(engine_panic(self.shared.path.as_deref(), &panic)));
         if result.as_ref().is_err_and(StoreError::is_fatal) {
             self.shared.failed.store(true, Ordering::Release);
         }
@@ -159,6 +167,12 @@ impl Drop for Pin {
     }
 }
 
+/// The engine gave up on what it has read.
+fn engine_panic(path: Option<&Path>, panic: &str) -> StoreError {
+    let path = path.unwrap_or(Path::new("memory")).display();
+    StoreError::corrupt(format_args!("{path}: its content contradicts itself ({panic})"))
+}
+
 fn file_path(config: &Config) -> Option<PathBuf> {
     match &config.location {
         Location::Memory => None,
@@ -179,22 +193,47 @@ fn open_database(config: &Config) -> Result<Database> {
         Location::Memory => build(config, InMemoryBackend::new(), Path::new("memory")),
         Location::Directory(directory) => {
             let path = directory.join(FILE_NAME);
-            let backend = open_file(directory, &path)?;
-            build(config, backend, &path)
+            match OpenOptions::new().read(true).write(true).open(&path) {
+                Ok(file) => open_file(config, file, &path),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    create_file(config, directory, &path)
+                }
+                Err(source) => Err(StoreError::Unreachable { path, source }),
+            }
         }
     }
 }
 
-fn open_file(directory: &Path, path: &Path) -> Result<FileBackend> {
+/// Opens a file that is there. One without content was a database once: a new one has its name only when it is complete.
+fn open_file(config: &Config, file: File, path: &Path) -> Result<Database> {
+    let metadata =
+        file.metadata().map_err(|source| StoreError::Unreachable { path: path.to_owned(), source })?;
+    match metadata.len() {
+        0 => Err(StoreError::EmptyFile { path: path.to_owned() }),
+        _ => build(config, file_backend(file, path)?, path),
+    }
+}
+
+/// Makes a database under a temporary name, and gives it its own when it is complete.
+fn create_file(config: &Config, directory: &Path, path: &Path) -> Result<Database> {
     let unreachable = |source| StoreError::Unreachable { path: path.to_owned(), source };
     fs::create_dir_all(directory).map_err(unreachable)?;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(unreachable)?;
+    // Readable for others as any file, unlike what is temporary for good.
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(STAGED_PREFIX).permissions(Permissions::from_mode(FILE_MODE));
+    let (file, staged) = builder.tempfile_in(directory).map_err(unreachable)?.into_parts();
+    let database = build(config, file_backend(file, path)?, path)?;
+    staged.persist_noclobber(path).map_err(|refused| match refused.error.kind() {
+        // Another process was faster.
+        io::ErrorKind::AlreadyExists => StoreError::Locked { path: path.to_owned() },
+        _ => unreachable(refused.error),
+    })?;
+    // The name, too, has to survive a power cut.
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(unreachable)?;
+    Ok(database)
+}
+
+fn file_backend(file: File, path: &Path) -> Result<FileBackend> {
     FileBackend::new(file).map_err(|error| open_error(error, path))
 }
 

@@ -22,6 +22,12 @@ pub enum StoreError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The database file has no content.
+    #[error("the database {} is empty (0 bytes), so what it held is lost; nothing was written to it. Restore a backup, or delete the file to begin anew, or to sync again from other nodes", .path.display())]
+    EmptyFile {
+        /// The database file.
+        path: PathBuf,
+    },
     /// The database's content contradicts itself.
     #[error("the database is damaged: {detail}. Stop the node, then restore a backup, or delete the database and sync again")]
     Corrupt {

@@ -51,6 +51,42 @@ fn a_file_that_is_no_database_is_refused() {
 }
 
 #[test]
+fn an_empty_file_is_not_taken_for_a_new_database() {
+    let (directory, _) = written();
+    let path = file(directory.path());
+    fs::write(&path, b"").unwrap();
+    let error = Store::open(&Config::directory(directory.path())).err().unwrap();
+    assert!(matches!(error, StoreError::EmptyFile { .. }), "{error:?}");
+    let words = error.to_string();
+    assert!(words.contains("chain.redb is empty") && words.contains("Restore a backup"), "{words}");
+    assert_eq!(fs::metadata(&path).unwrap().len(), 0, "it was written to");
+}
+
+#[test]
+fn half_a_file_is_refused_and_stays_as_it_is() {
+    let (directory, _) = written();
+    let path = file(directory.path());
+    let bytes = fs::read(&path).unwrap();
+    let half = &bytes[..bytes.len() / 2];
+    fs::write(&path, half).unwrap();
+    let error = Store::open(&Config::directory(directory.path())).err().unwrap();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    assert!(error.to_string().contains("chain.redb"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), half);
+}
+
+#[test]
+fn a_database_that_cannot_be_made_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let tiny = Config { max_bytes: Some(1), ..Config::directory(directory.path()) };
+    let error = Store::open(&tiny).err().unwrap();
+    assert!(matches!(error, StoreError::DiskFull), "{error:?}");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    Store::open(&Config::directory(directory.path())).unwrap();
+    assert_eq!(file(directory.path()), directory.path().join("chain.redb"));
+}
+
+#[test]
 fn a_path_that_cannot_be_a_directory_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = Store::open(&Config::directory(file.path().join("below"))).err().unwrap();
@@ -207,9 +243,7 @@ proptest! {
         let path = file(directory.path());
         let length = length.index(fs::metadata(&path).unwrap().len() as usize);
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length as u64).unwrap();
-        if length > 0 {
-            check_damaged(directory.path(), verify, &model);
-        }
+        check_damaged(directory.path(), verify, &model);
     }
 }
 

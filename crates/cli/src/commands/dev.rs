@@ -11,7 +11,8 @@ use std::{
 use anyhow::Result;
 use clap::Args;
 use myelin_node::{
-    rpc_config, ChainSpec, History, HostName, Location, Node, NodeConfig, NodeHandle, Origin, SealMode,
+    rpc_config, ChainSpec, History, HostName, LocalConfig, Location, Node, NodeConfig, NodeError, NodeHandle,
+    Origin, SealMode,
 };
 use serde::Serialize;
 use sp_keyring::Sr25519Keyring as Keyring;
@@ -65,9 +66,9 @@ impl FromStr for BlockTime {
         match text {
             "instant" => Ok(Self::Instant),
             "manual" => Ok(Self::Manual),
-            _ => {
-                duration::parse(text).map(Self::Every).map_err(|error| format!("{error}, instant or manual"))
-            }
+            _ => duration::parse(text)
+                .map(Self::Every)
+                .map_err(|error| format!("{error}, or instant, or manual")),
         }
     }
 }
@@ -79,6 +80,10 @@ impl BlockTime {
             Self::Instant => SealMode::Instant,
             Self::Manual => SealMode::Manual,
         }
+    }
+
+    fn is_by_the_clock(self) -> bool {
+        matches!(self, Self::Every(_))
     }
 
     fn slot_ms(self) -> u64 {
@@ -143,23 +148,15 @@ impl fmt::Display for Ready {
 }
 
 pub async fn run(context: &Context, arguments: DevArguments) -> Result<()> {
-    let chain = ChainSpec::development_with_slot(arguments.block_time.slot_ms());
-    let location = arguments.base_path.map_or(Location::Memory, Location::Directory);
-    let sealing = arguments.block_time.sealing();
-    let mut local = myelin_node::LocalConfig::new(sealing);
-    // Not one of those whose balances people look at.
-    local.author = Some(Keyring::One.to_account_id());
-    let address = SocketAddr::new(arguments.rpc_address, arguments.rpc_port);
-    let rpc = rpc_config(address, arguments.rpc_allowed_origin, arguments.rpc_allowed_host);
-    let mut node = Node::local(NodeConfig::new(chain.clone(), location), local).rpc(Some(rpc));
-    if arguments.archive {
-        node = node.history(History::Archive);
-    }
-    if arguments.audit {
-        node = node.audited();
-    }
-    let node = node.start().await?;
-    context.output.result(&Ready::new(&node, &chain, sealing))?;
+    let slot_ms = arguments.block_time.slot_ms();
+    let (node, chain) = match start(&arguments, slot_ms).await {
+        // Who does not seal by the clock has not asked for any pace.
+        Err(NodeError::BlockTime { found_ms, .. }) if !arguments.block_time.is_by_the_clock() => {
+            start(&arguments, found_ms).await?
+        }
+        started => started?,
+    };
+    context.output.result(&Ready::new(&node, &chain, arguments.block_time.sealing()))?;
     let shutdown = node.shutdown_token();
     tokio::select! {
         () = shutdown.cancelled() => {}
@@ -167,6 +164,26 @@ pub async fn run(context: &Context, arguments: DevArguments) -> Result<()> {
     }
     shutdown.cancel();
     Ok(node.wait().await?)
+}
+
+/// Starts the chain whose genesis says that its blocks are `slot_ms` apart.
+async fn start(arguments: &DevArguments, slot_ms: u64) -> Result<(NodeHandle, ChainSpec), NodeError> {
+    let chain = ChainSpec::development_with_slot(slot_ms);
+    let location = arguments.base_path.clone().map_or(Location::Memory, Location::Directory);
+    let mut local = LocalConfig::new(arguments.block_time.sealing());
+    // Not one of those whose balances people look at.
+    local.author = Some(Keyring::One.to_account_id());
+    let address = SocketAddr::new(arguments.rpc_address, arguments.rpc_port);
+    let (origins, hosts) = (arguments.rpc_allowed_origin.clone(), arguments.rpc_allowed_host.clone());
+    let rpc = rpc_config(address, origins, hosts);
+    let mut node = Node::local(NodeConfig::new(chain.clone(), location), local).rpc(Some(rpc));
+    if arguments.archive {
+        node = node.history(History::Archive);
+    }
+    if arguments.audit {
+        node = node.audited();
+    }
+    Ok((node.start().await?, chain))
 }
 
 #[cfg(test)]

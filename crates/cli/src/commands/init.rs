@@ -12,7 +12,7 @@ use crate::{context::Context, duration, network_files::NetworkFiles, table::Tabl
 pub struct InitArguments {
     /// Directory for the chain's specification and one base path for each validator; made if it does not exist.
     directory: PathBuf,
-    /// Validators, all of equal power.
+    /// How many validators, all of equal power.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     validators: u16,
     /// What the chain is called.

@@ -11,14 +11,21 @@ use anyhow::{bail, Context as _, Result};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::{context::Context, duration, network_files::NetworkFiles, processes::Processes, table::Table};
+use crate::{
+    context::Context,
+    duration,
+    network_files::NetworkFiles,
+    processes::Processes,
+    table::{counted, Table},
+    temporary::TemporaryDirectory,
+};
 
 const DEFAULT_PORT: u16 = 9944;
 const NAME: &str = "Myelin Localnet";
 
 #[derive(Args)]
 pub struct LocalnetArguments {
-    /// Validators. A network that exists already keeps its own.
+    /// How many validators a new network has; one that exists keeps its own.
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32))]
     validators: u16,
     /// Directory for chain, keys, databases and logs; without it they are temporary.
@@ -53,7 +60,7 @@ struct ReadyNode {
 
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "A network of {} validators", self.nodes.len())?;
+        writeln!(f, "A network of {}", counted(self.nodes.len() as u64, "validator"))?;
         writeln!(f, "  chain    {}", self.chain.display())?;
         writeln!(f, "  genesis  {}", self.genesis)?;
         writeln!(f, "  logs     {}\n", self.logs.display())?;
@@ -84,12 +91,7 @@ fn free_addresses() -> impl Iterator<Item = SocketAddr> {
 pub async fn run(context: &Context, arguments: LocalnetArguments) -> Result<()> {
     let temporary = match arguments.base_path {
         Some(_) => None,
-        None => Some(
-            tempfile::Builder::new()
-                .prefix("myelin-localnet-")
-                .tempdir()
-                .context("no temporary directory")?,
-        ),
+        None => Some(TemporaryDirectory::new("myelin-localnet-")?),
     };
     let directory = match (&arguments.base_path, &temporary) {
         (Some(path), _) => path.as_path(),

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::Result;
 use clap::Args;
 use myelin_client::neurons_of;
-use pallet_subtensor::NetUid;
+use pallet_subtensor::{NetUid, ROOT};
 use serde::Serialize;
 
 use crate::{amount::Amount, commands::subnet::text, context::Context, table::Table};
@@ -75,11 +75,11 @@ pub async fn run(context: &Context, arguments: MetagraphArguments) -> Result<()>
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "subnet {} ({}), block {}, an epoch every {} blocks, the last at {}",
-            self.netuid, self.name, self.block, self.tempo, self.last_step
-        )?;
+        write!(f, "subnet {} ({}), block {}, ", self.netuid, self.name, self.block)?;
+        match self.netuid {
+            ROOT => writeln!(f, "no epochs")?,
+            _ => writeln!(f, "an epoch every {} blocks, the last at {}", self.tempo, self.last_step)?,
+        }
         let headings = ["hotkey", "uid", "stake", "incentive", "dividends", "emission", "role", "axon"];
         let mut table = Table::new(headings);
         let share = |value: u16| format!("{:.4}", f64::from(value) / f64::from(u16::MAX));

@@ -16,7 +16,7 @@ use myelin_node::{ChainSpec, Location, Node, NodeConfig};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::{context::Context, logging};
+use crate::{context::Context, logging, temporary::TemporaryDirectory};
 
 /// Messages that wait to be printed.
 const CAPACITY: usize = 16 * 1024;
@@ -158,7 +158,7 @@ impl Said {
 
 pub async fn run(context: &Context, arguments: ObserveArguments) -> Result<()> {
     let chain = ChainSpec::load(&arguments.chain)?;
-    let home = tempfile::Builder::new().prefix("myelin-observe-").tempdir()?;
+    let home = TemporaryDirectory::new("myelin-observe-")?;
     let (ear, mut heard) = mpsc::channel(CAPACITY);
     let any_port = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let mut config = BftConfig::new(home.path(), any_port).with_peers(arguments.peers);

@@ -6,14 +6,14 @@ use anyhow::{bail, Result};
 use clap::Subcommand;
 use codec::Decode;
 use myelin_runtime::{views::audit::Audit, RuntimeCall, UncheckedExtrinsic};
-use pallet_subtensor::{NetUid, SubnetAudit};
+use pallet_subtensor::{NetUid, SubnetAudit, ROOT};
 use serde::Serialize;
 
 use crate::{
     amount::Amount,
     commands::{subnet::check_subnet, wallet},
     context::Context,
-    table::Table,
+    table::{counted, Table},
 };
 
 #[derive(Subcommand)]
@@ -132,18 +132,24 @@ struct Epoch {
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let left = self.next_epoch_block.saturating_sub(u64::from(self.block));
-        write!(f, "block {}, in {left} blocks", self.next_epoch_block)
+        write!(f, "block {}, {} from now", self.next_epoch_block, counted(left, "block"))
     }
 }
 
 async fn epoch(context: &Context, netuid: NetUid) -> Result<()> {
     let client = context.client().await?.pinned().await?;
     check_subnet(&client, netuid).await?;
+    if netuid == ROOT {
+        bail!("root, subnet 0, runs no epochs: who stakes there is paid in the epochs of the other subnets");
+    }
     let schedule = client.epoch_schedule(netuid).await?;
     let Some(next_epoch_block) = schedule.next_epoch_block else {
         bail!("subnet {netuid} runs no epochs: its tempo is 0")
     };
-    context.output.result(&Epoch { netuid, block: client.block_number().await?, next_epoch_block })
+    let block = client.block_number().await?;
+    // One that is overdue runs in the next block.
+    let next_epoch_block = next_epoch_block.max(u64::from(block).saturating_add(1));
+    context.output.result(&Epoch { netuid, block, next_epoch_block })
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! `myelin stake`
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use anyhow::{bail, Result};
 use clap::{Args, Subcommand};
@@ -10,7 +10,7 @@ use pallet_subtensor::{Call, Event, NetUid};
 use serde::Serialize;
 
 use crate::{
-    amount::Amount,
+    amount::{Amount, AmountError},
     commands::subnet::market,
     context::Context,
     keys::{account_named, WalletArguments},
@@ -20,9 +20,9 @@ use crate::{
 
 #[derive(Subcommand)]
 pub enum StakeCommand {
-    /// Buys stake with a hotkey, for TAO.
+    /// Stakes TAO with a hotkey: buys alpha of the subnet.
     Add(OrderArguments),
-    /// Sells stake with a hotkey, for TAO.
+    /// Sells stake for TAO.
     Remove(RemoveArguments),
     /// Lists the stakes of an address or a wallet.
     List {
@@ -35,7 +35,7 @@ pub enum StakeCommand {
 pub struct OrderArguments {
     /// Number of the subnet; 0 is root.
     netuid: NetUid,
-    /// Amount: TAO to spend.
+    /// TAO to spend, such as 12.5.
     amount: Amount,
     #[command(flatten)]
     order: Order,
@@ -45,18 +45,37 @@ pub struct OrderArguments {
 pub struct RemoveArguments {
     /// Number of the subnet; 0 is root.
     netuid: NetUid,
-    /// Amount: alpha to sell. Everything without it.
-    amount: Option<Amount>,
+    /// Alpha to sell, or `all`.
+    #[arg(value_name = "AMOUNT|all")]
+    quantity: Quantity,
     #[command(flatten)]
     order: Order,
 }
 
+/// How much of a position to sell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quantity {
+    All,
+    Exactly(Amount),
+}
+
+impl FromStr for Quantity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            _ => text.parse().map(Self::Exactly).map_err(|error: AmountError| format!("{error}, or `all`")),
+        }
+    }
+}
+
 #[derive(Args)]
 struct Order {
-    /// Address of the hotkey to stake with; the wallet's own without it.
+    /// Address of the hotkey that the stake is with; the wallet's own without it.
     #[arg(long, value_name = "ADDRESS")]
     to: Option<String>,
-    /// Worst price to accept, in TAO an alpha.
+    /// Worst price to accept, in TAO for one alpha.
     #[arg(long, value_name = "PRICE")]
     limit_price: Option<Amount>,
     /// With --limit-price: takes what can be had within it, instead of all or nothing.
@@ -103,17 +122,22 @@ async fn add(context: &Context, arguments: OrderArguments) -> Result<()> {
 }
 
 async fn remove(context: &Context, arguments: RemoveArguments) -> Result<()> {
-    let RemoveArguments { netuid, amount, order } = arguments;
+    let RemoveArguments { netuid, quantity, order } = arguments;
     let hotkey = order.hotkey(context)?;
     let coldkey = order.wallet.coldkey_account(context)?;
     let client = context.client().await?;
-    let amount_unstaked = match amount {
-        Some(amount) => amount.rao,
-        None => client.stake(&coldkey, &hotkey, netuid).await?,
+    let position = Amount::from_rao(client.stake(&coldkey, &hotkey, netuid).await?);
+    let amount_unstaked = match quantity {
+        _ if position.rao == 0 => {
+            bail!("nothing is staked with {hotkey} on subnet {netuid}; `myelin stake list` shows what is")
+        }
+        Quantity::All => position.rao,
+        Quantity::Exactly(amount) if amount > position => bail!(
+            "{position} alpha is staked with {hotkey} on subnet {netuid}, less than {amount}; give no more than there is, \
+             or `all`"
+        ),
+        Quantity::Exactly(amount) => amount.rao,
     };
-    if amount_unstaked == 0 {
-        bail!("nothing is staked with {hotkey} on subnet {netuid}; `myelin stake list` shows what is");
-    }
     let call = match order.limit_price {
         None => Call::remove_stake { hotkey, netuid, amount_unstaked },
         Some(limit) => Call::remove_stake_limit {

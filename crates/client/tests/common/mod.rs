@@ -49,6 +49,8 @@ pub struct Chain {
     /// Answers to `account_nextIndex`.
     pub next_nonce: Mutex<u32>,
     pub nonce_requests: Mutex<u32>,
+    /// Dry runs that it refused.
+    pub dry_runs: Mutex<u32>,
     pub spec_version: Mutex<u32>,
     /// Methods that never answer.
     pub silent: Mutex<Vec<&'static str>>,
@@ -66,6 +68,7 @@ impl Chain {
             nonces: Mutex::default(),
             next_nonce: Mutex::new(5),
             nonce_requests: Mutex::default(),
+            dry_runs: Mutex::default(),
             spec_version: Mutex::new(VERSION.spec_version),
             silent: Mutex::default(),
             heads: Mutex::default(),
@@ -188,7 +191,20 @@ fn methods(chain: Arc<Chain>) -> RpcModule<Chain> {
     answer(&mut module, "state_getStorage", |chain, params| {
         json!(chain.find(hash(params, 1), |block| hex_text(&block.events.encode())))
     });
-    answer(&mut module, "state_call", |_, _| json!("0x2a"));
+    answer(&mut module, "state_call", |_, params| match params.first() {
+        Some(Value::String(method)) if method == "AccountNonceApi_account_nonce" => json!("0x05000000"),
+        _ => json!("0x2a"),
+    });
+    module
+        .register_method("system_dryRun", |_, chain, _| {
+            *chain.dry_runs.lock() += 1;
+            Err::<Value, _>(ErrorObjectOwned::owned(
+                -32601,
+                "RPC call is unsafe to be called externally",
+                None::<()>,
+            ))
+        })
+        .unwrap();
     answer(&mut module, "account_nextIndex", |chain, _| {
         *chain.nonce_requests.lock() += 1;
         json!(*chain.next_nonce.lock())

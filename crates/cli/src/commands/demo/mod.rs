@@ -16,14 +16,13 @@ use myelin_client::Client;
 use serde::Deserialize;
 
 use self::{actors::Cast, market::Market, report::Report};
-use crate::{context::Context, processes::Processes};
+use crate::{context::Context, processes::Processes, temporary::TemporaryDirectory};
 
 /// Epochs that are watched after everybody is at work.
 const EPOCHS: u32 = 12;
 /// No single step takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Starts a chain of its own; with --node, plays on a development chain or a local network that runs already.
 #[derive(Args)]
 pub struct DemoArguments {
     /// Leaves everything running until Ctrl-C.
@@ -32,8 +31,7 @@ pub struct DemoArguments {
 }
 
 pub async fn run(context: &Context, arguments: DemoArguments) -> Result<ExitCode> {
-    let directory =
-        tempfile::Builder::new().prefix("myelin-demo-").tempdir().context("no temporary directory")?;
+    let directory = TemporaryDirectory::new("myelin-demo-")?;
     let mut processes = Processes::new(directory.path())?;
     let outcome = show(context, &arguments, directory.path(), &mut processes).await;
     processes.end().await;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use myelin_epoch_document::{Document, Epoch, OutputDocument};
 use myelin_yuma::{epoch_with_trace, EpochOutput, Trace};
 use pallet_subtensor::NetUid;
@@ -25,13 +25,17 @@ use crate::context::Context;
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
 #[derive(Args)]
+#[command(
+    group = ArgGroup::new("inputs").args(["input", "from_chain"]).required(true),
+    override_usage = "myelin epoch --input <FILE> [OPTIONS]\n       myelin epoch --from-chain --netuid <NETUID> [OPTIONS]"
+)]
 pub struct EpochArguments {
     /// File with the inputs of one epoch, or with a case whose `steps` have an `input` each.
-    #[arg(long, value_name = "FILE", required_unless_present = "from_chain")]
+    #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// Takes the inputs of a subnet's last epoch from the node, and says whether what the chain has stored agrees; fails
     /// if it does not.
-    #[arg(long, requires = "netuid", conflicts_with_all = ["input", "repeat", "trace"])]
+    #[arg(long, requires = "netuid", conflicts_with_all = ["repeat", "trace"])]
     from_chain: bool,
     /// Number of the subnet.
     #[arg(long, requires = "from_chain", conflicts_with = "input")]

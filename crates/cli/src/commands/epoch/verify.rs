@@ -14,7 +14,7 @@ use super::{
     comparison::{Comparison, Difference, NotCompared, NOT_COMPARED},
     payouts::Payouts,
 };
-use crate::context::Context;
+use crate::{context::Context, table::counted};
 
 /// Differences that are shown to people; `--json` has all.
 const SHOWN_DIFFERENCES: usize = 50;
@@ -40,8 +40,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "subnet {}, epoch of block {}: {} neurons, {} mechanisms, {} rao of alpha",
-            self.netuid, self.epoch_block, self.neurons, self.mechanisms, self.emission_rao
+            "subnet {}, epoch of block {}: {}, {}, {} rao of alpha",
+            self.netuid,
+            self.epoch_block,
+            counted(self.neurons as u64, "neuron"),
+            counted(self.mechanisms as u64, "mechanism"),
+            self.emission_rao
         )?;
         if !self.overwritten_uids.is_empty() {
             let uids: Vec<String> = self.overwritten_uids.iter().map(ToString::to_string).collect();

@@ -6,7 +6,7 @@ use std::fmt;
 
 use anyhow::{bail, Context as _, Result};
 use clap::{Args, Subcommand};
-use myelin_keys::{CryptoType, PublicKey, WalletListing};
+use myelin_keys::{CryptoType, PublicKey, Wallet, WalletError, WalletListing};
 use serde::Serialize;
 
 use self::keys::{
@@ -46,7 +46,7 @@ pub enum WalletCommand {
 
 #[derive(Args)]
 pub struct SignArguments {
-    /// The text.
+    /// The text to sign.
     message: String,
     /// Signs with the coldkey instead of the hotkey.
     #[arg(long)]
@@ -57,7 +57,7 @@ pub struct SignArguments {
 
 #[derive(Args)]
 pub struct VerifyArguments {
-    /// The text.
+    /// The text that was signed.
     message: String,
     /// Hex digits of the signature.
     signature: String,
@@ -89,7 +89,11 @@ struct ListedWallet {
     name: String,
     /// None if it has none, or one that cannot be read.
     coldkey: Option<String>,
+    /// Whether there is a coldkey to sign with.
     coldkey_secret: bool,
+    /// Why a file of the coldkey cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coldkey_problem: Option<String>,
     hotkeys: Vec<ListedHotkey>,
 }
 
@@ -98,7 +102,11 @@ struct ListedHotkey {
     name: String,
     /// None if it cannot be read.
     address: Option<String>,
+    /// Whether there is a key to sign with.
     secret: bool,
+    /// Why a file of it cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
 }
 
 impl fmt::Display for Listing {
@@ -107,42 +115,89 @@ impl fmt::Display for Listing {
             return f.write_str("no wallets; make one with `myelin wallet create NAME`");
         }
         let mut table = Table::new(["wallet", "key", "address", "holds"]);
-        for wallet in &self.wallets {
-            if wallet.coldkey.is_some() || wallet.coldkey_secret {
-                table.row(row(&wallet.name, "coldkey", wallet.coldkey.as_ref(), wallet.coldkey_secret));
-            }
-            for hotkey in &wallet.hotkeys {
-                table.row(row(&wallet.name, &hotkey.name, hotkey.address.as_ref(), hotkey.secret));
-            }
+        let mut problems = Vec::new();
+        for (wallet, key) in self.wallets.iter().flat_map(ListedWallet::keys) {
+            table
+                .row([wallet, key.name, key.address.unwrap_or("unreadable"), key.holds()].map(str::to_owned));
+            problems.extend(key.problem);
         }
-        table.fmt(f)
+        table.fmt(f)?;
+        problems.iter().try_for_each(|problem| write!(f, "\n\n{problem}"))
     }
 }
 
-fn row(wallet: &str, key: &str, address: Option<&String>, secret: bool) -> [String; 4] {
-    let address = address.map_or("unreadable", String::as_str);
-    [wallet, key, address, if secret { "secret key" } else { "public key" }].map(str::to_owned)
+/// A key as a row shows it.
+struct ListedKey<'a> {
+    name: &'a str,
+    address: Option<&'a str>,
+    secret: bool,
+    problem: Option<&'a str>,
+}
+
+impl ListedKey<'_> {
+    fn holds(&self) -> &'static str {
+        match (self.problem, self.secret) {
+            (Some(_), _) => "a file that cannot be used",
+            (None, true) => "secret key",
+            (None, false) => "public key",
+        }
+    }
+}
+
+impl ListedWallet {
+    /// Its name with each of its keys.
+    fn keys(&self) -> impl Iterator<Item = (&str, ListedKey<'_>)> {
+        let coldkey = ListedKey {
+            name: "coldkey",
+            address: self.coldkey.as_deref(),
+            secret: self.coldkey_secret,
+            problem: self.coldkey_problem.as_deref(),
+        };
+        let exists = coldkey.address.is_some() || coldkey.secret || coldkey.problem.is_some();
+        let hotkeys = self.hotkeys.iter().map(|hotkey| ListedKey {
+            name: &hotkey.name,
+            address: hotkey.address.as_deref(),
+            secret: hotkey.secret,
+            problem: hotkey.problem.as_deref(),
+        });
+        let keys = exists.then_some(coldkey).into_iter().chain(hotkeys);
+        keys.map(|key| (self.name.as_str(), key))
+    }
 }
 
 fn list(context: &Context) -> Result<()> {
     let store = context.wallets()?;
     let describe = |listing: WalletListing| -> Result<ListedWallet> {
         let wallet = store.wallet(&listing.name)?;
-        let secret = listing.hotkeys.into_iter().map(|name| (name, true));
-        let public = listing.public_hotkeys.into_iter().map(|name| (name, false));
-        let hotkeys = secret.chain(public).map(|(name, secret)| {
-            let address = wallet.hotkey_public(&name).ok().map(|public| public.to_ss58());
-            ListedHotkey { name, address, secret }
-        });
+        let secret = listing.hotkeys.iter().map(|name| listed_hotkey(&wallet, name, true));
+        let public = listing.public_hotkeys.iter().map(|name| listed_hotkey(&wallet, name, false));
+        let hotkeys = secret.chain(public).collect();
+        let usable = if listing.has_coldkey { wallet.check_coldkey() } else { Ok(()) };
+        let public = match wallet.coldkey_public() {
+            Err(WalletError::Missing { .. }) => Ok(None),
+            public => public.map(Some),
+        };
         Ok(ListedWallet {
-            coldkey: wallet.coldkey_public().ok().map(|public| public.to_ss58()),
-            coldkey_secret: listing.has_coldkey,
-            hotkeys: hotkeys.collect(),
+            coldkey_secret: listing.has_coldkey && usable.is_ok(),
+            coldkey_problem: usable.as_ref().err().or(public.as_ref().err()).map(ToString::to_string),
+            coldkey: public.ok().flatten().map(|public| public.to_ss58()),
+            hotkeys,
             name: listing.name,
         })
     };
     let wallets = store.list()?.into_iter().map(describe).collect::<Result<_>>()?;
     context.output.result(&Listing { wallets })
+}
+
+fn listed_hotkey(wallet: &Wallet, name: &str, has_secret: bool) -> ListedHotkey {
+    let usable = if has_secret { wallet.check_hotkey(name) } else { Ok(()) };
+    let public = wallet.hotkey_public(name);
+    ListedHotkey {
+        name: name.to_owned(),
+        secret: has_secret && usable.is_ok(),
+        problem: usable.as_ref().err().or(public.as_ref().err()).map(ToString::to_string),
+        address: public.ok().map(|public| public.to_ss58()),
+    }
 }
 
 #[derive(Serialize)]
