@@ -14,11 +14,14 @@
 mod config;
 mod connection;
 mod context;
+mod deadline;
 mod error;
 mod gate;
 mod metadata;
 mod methods;
 mod parameters;
+mod places;
+mod refusal;
 mod runtime_calls;
 mod server;
 mod statistics;
