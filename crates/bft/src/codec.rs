@@ -34,6 +34,7 @@ use crate::{
     context::{Address, BlockId, Context, Height, Proposal, Vote},
     guard::{GuardError, SigningGuard},
     observer::{ConsensusMessage, ConsensusObserver},
+    outset::Outset,
     parts::{Part, PART_BYTES},
     signing::{block_of, place_of_proposal, place_of_vote, round_of, vote_kind},
 };
@@ -101,6 +102,8 @@ enum Role {
         observer: Option<Arc<dyn ConsensusObserver>>,
         /// Verifies signatures in the blocks of peers who are ahead, while the blocks before them are executed.
         mempool: Arc<Mempool>,
+        /// Hears how far peers are.
+        outset: Arc<Outset>,
     },
     /// Sits between engine and log.
     Log { own: ConsensusKey, guard: Arc<SigningGuard> },
@@ -111,8 +114,9 @@ impl WireCodec {
         own: Option<(ConsensusKey, Arc<SigningGuard>)>,
         observer: Option<Arc<dyn ConsensusObserver>>,
         mempool: Arc<Mempool>,
+        outset: Arc<Outset>,
     ) -> Self {
-        Self { role: Role::Network { own, observer, mempool } }
+        Self { role: Role::Network { own, observer, mempool, outset } }
     }
 
     pub(crate) fn log(own: Option<(ConsensusKey, Arc<SigningGuard>)>) -> Self {
@@ -558,6 +562,9 @@ impl Codec<Status<Context>> for WireCodec {
         let wire: WireStatus = decode(&bytes, MAX_SMALL_BYTES)?;
         let peer_id =
             PeerId::from_bytes(&wire.peer).map_err(|error| CodecError::BadPeer(error.to_string()))?;
+        if let Role::Network { outset, .. } = &self.role {
+            outset.heard(wire.tip);
+        }
         Ok(Status { peer_id, tip_height: wire.tip.into(), history_min_height: wire.history_min.into() })
     }
 }

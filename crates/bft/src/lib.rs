@@ -15,7 +15,7 @@
 //! - A node that is behind gets decided blocks from its peers, verifies their certificates and executes them.
 //!   The signatures in them are verified on other threads meanwhile. While it signs nothing, it writes several blocks in one
 //!   transaction, and nobody sees them before.
-//! - What strangers may use up at the public port is bounded by a [gate](GateLimits) in front of the engine.
+//! - What other nodes may use up is bounded by a [gate](GateLimits) between them and the engine.
 //! - A node without a consensus key, or whose key is not in the set, follows in the same way.
 
 mod author;
@@ -33,6 +33,7 @@ mod gate;
 pub mod guard;
 mod network_key;
 mod observer;
+mod outset;
 pub mod pace;
 pub mod parts;
 pub mod proposer;
