@@ -68,12 +68,14 @@ pub enum CodecError {
     #[error("the message cannot be decoded: {0}")]
     Malformed(#[from] codec::Error),
     /// A number that no chain reaches.
-    #[error("the message names {what} {value}, which is out of bounds")]
+    #[error("the message names {what} {value}, the limit is {limit}")]
     OutOfBounds {
         /// Of what kind.
         what: &'static str,
         /// The number.
         value: u64,
+        /// The largest that there may be.
+        limit: u64,
     },
     /// Not the name of a node.
     #[error("the message names no node: {0}")]
@@ -175,7 +177,7 @@ fn decode<T: Decode>(bytes: &Bytes, limit: usize) -> Result<T> {
 fn defined(round: Round) -> Result<u32> {
     let value = round_of(round);
     match value > MAX_ROUND {
-        true => Err(CodecError::OutOfBounds { what: "round", value: value.into() }),
+        true => Err(CodecError::OutOfBounds { what: "round", value: value.into(), limit: MAX_ROUND.into() }),
         false => Ok(value),
     }
 }
@@ -189,7 +191,11 @@ fn optional_round(value: Option<u32>) -> Result<Round> {
 }
 
 fn number(height: Height) -> Result<u32> {
-    u32::try_from(height.0).map_err(|_| CodecError::OutOfBounds { what: "height", value: height.0 })
+    u32::try_from(height.0).map_err(|_| CodecError::OutOfBounds {
+        what: "height",
+        value: height.0,
+        limit: u32::MAX.into(),
+    })
 }
 
 fn vote_type(kind: VoteKind) -> VoteType {
@@ -629,7 +635,11 @@ impl Codec<Response<Context>> for WireCodec {
         let block = |(block, certificate): (Vec<u8>, Certificate)| -> Result<_> {
             if certificate.signatures.len() > MAX_VALIDATORS {
                 let value = certificate.signatures.len() as u64;
-                return Err(CodecError::OutOfBounds { what: "a number of signatures,", value });
+                return Err(CodecError::OutOfBounds {
+                    what: "a number of signatures,",
+                    value,
+                    limit: MAX_VALIDATORS as u64,
+                });
             }
             if let Role::Network { mempool, .. } = &self.role {
                 mempool.expect_block(block.clone());

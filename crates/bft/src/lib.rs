@@ -18,6 +18,17 @@
 //! - What other nodes may use up is bounded by a [gate](GateLimits) between them and the engine.
 //! - A node without a consensus key, or whose key is not in the set, follows in the same way.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing
+    )
+)]
+
 mod author;
 mod bft;
 #[doc(hidden)] // For the tests of the format.

@@ -393,7 +393,7 @@ fn discovery(config: &BftConfig) -> DiscoveryConfig {
 
 /// A part of the hash that is long enough to tell chains apart; the engine takes names of up to 64 bytes.
 fn short_name(chain: &Hash) -> String {
-    chain.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    chain.as_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Nodes of another chain speak other protocols, so that they never exchange more than a greeting.
