@@ -4,7 +4,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{
@@ -64,7 +64,6 @@ async fn lead(inside: TcpStream, peer: PeerAddress, shared: Arc<Shared>) {
     let passing = async {
         let outside = timeout(CONNECT_TIMEOUT, connect(&peer)).await??;
         let origin = Origin::of(outside.peer_addr()?.ip());
-        shared.ledger.lock().add_own(origin, Instant::now());
         let guest = Guest { shared, origin, standing: Standing::Named };
         guest.pass(outside, inside).await
     };

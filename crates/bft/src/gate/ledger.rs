@@ -114,11 +114,6 @@ impl Ledger {
         true
     }
 
-    /// Takes a connection into account that this node has begun, to a peer that was named.
-    pub fn add_own(&mut self, origin: Origin, now: Instant) {
-        self.account(origin, Standing::Named, now).connections += 1;
-    }
-
     fn account(&mut self, origin: Origin, standing: Standing, now: Instant) -> &mut Account {
         let (burst, per_second) = match standing {
             Standing::Named => (self.limits.named_burst_bytes, self.limits.named_bytes_per_second),
@@ -132,11 +127,10 @@ impl Ledger {
         })
     }
 
-    /// Says what happens with bytes from an admitted connection.
+    /// Says what happens with bytes from an admitted connection, or from one to a named peer.
     pub fn charge(&mut self, origin: Origin, standing: Standing, bytes: u64, now: Instant) -> Passage {
-        let Some(account) = self.accounts.get_mut(&(origin, standing)) else {
-            return Passage::Dropped { is_new: false };
-        };
+        let GateLimits { patience, ban, .. } = self.limits;
+        let account = self.account(origin, standing, now);
         if account.is_banned(now) {
             return Passage::Dropped { is_new: false };
         }
@@ -149,8 +143,8 @@ impl Ledger {
         }
         if !own.is_zero() {
             let since = *account.empty_since.get_or_insert(now);
-            if now.saturating_duration_since(since) >= self.limits.patience {
-                account.banned_until = now.checked_add(self.limits.ban);
+            if now.saturating_duration_since(since) >= patience {
+                account.banned_until = now.checked_add(ban);
                 account.empty_since = None;
                 return Passage::Dropped { is_new: true };
             }
@@ -213,6 +207,21 @@ mod tests {
         assert_ne!(origin("192.0.2.1"), origin("192.0.2.2"));
         assert_eq!(origin("2001:db8:1:2::3"), origin("2001:db8:1:2:ffff::4"));
         assert_ne!(origin("2001:db8:1:2::3"), origin("2001:db8:1:3::3"));
+    }
+
+    #[test]
+    fn connections_that_this_node_has_begun_take_no_places() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(limits(), now);
+        let named = origin("192.0.2.1");
+        assert_eq!(ledger.charge(named, Standing::Named, 1, now), Passage::Free);
+        ledger.sweep(now + Duration::from_secs(1));
+        assert_eq!(ledger.len(), 0, "nothing is known about it");
+        assert_eq!(
+            ledger.charge(named, Standing::Named, 9 << 20, now),
+            Passage::After(Duration::from_millis(250))
+        );
+        assert_eq!((0..5).filter(|_| ledger.admit(named, Standing::Named, now)).count(), 3);
     }
 
     #[test]
@@ -321,7 +330,6 @@ mod tests {
         let mut ledger = Ledger::new(limits(), start);
         let one = origin("192.0.2.1");
         assert!(ledger.admit(one, Standing::Named, start));
-        ledger.add_own(one, start);
         let (mut now, mut passed) = (start, 0_u64);
         while now < start + Duration::from_secs(60) {
             match ledger.charge(one, Standing::Named, 1 << 20, now) {

@@ -123,7 +123,7 @@ pub struct GateCounts {
     pub accepted: u64,
     /// Connections that were closed at once.
     pub refused: u64,
-    /// Bytes that were read.
+    /// Bytes that were read from others, also on connections to them.
     pub bytes: u64,
     /// How often a stranger was made to wait.
     pub throttled: u64,
@@ -287,10 +287,11 @@ impl Gate {
             return;
         }
         count(&self.shared.counters.accepted, 1);
-        let guest = Guest { shared: Arc::clone(&self.shared), origin, standing };
+        let admitted = Admitted { shared: Arc::clone(&self.shared), origin, standing };
         self.connections.spawn(async move {
             let passing = async {
-                let inside = TcpStream::connect(guest.shared.engine).await?;
+                let inside = TcpStream::connect(admitted.shared.engine).await?;
+                let guest = Guest { shared: Arc::clone(&admitted.shared), origin, standing };
                 guest.pass(connection, inside).await
             };
             if let Err(error) = passing.await {
@@ -309,17 +310,24 @@ impl Shared {
     }
 }
 
-/// A connection that is in the accounts.
-struct Guest {
+/// A place that is taken until this is dropped.
+struct Admitted {
     shared: Arc<Shared>,
     origin: Origin,
     standing: Standing,
 }
 
-impl Drop for Guest {
+impl Drop for Admitted {
     fn drop(&mut self) {
         self.shared.ledger.lock().leave(self.origin, self.standing);
     }
+}
+
+/// A connection with another node.
+struct Guest {
+    shared: Arc<Shared>,
+    origin: Origin,
+    standing: Standing,
 }
 
 impl Guest {

@@ -258,7 +258,11 @@ fn gate_samples(counts: GateCounts) -> Vec<Sample> {
     [
         ("gate_connections_accepted", "Connections of nodes at the consensus port", counts.accepted),
         ("gate_connections_refused", "Connections that were closed at once", counts.refused),
-        ("gate_received_bytes", "Bytes that came in on them", counts.bytes),
+        (
+            "gate_received_bytes",
+            "Bytes that came in on them, and on connections to persistent peers",
+            counts.bytes,
+        ),
         ("gate_throttled", "How often a stranger was made to wait", counts.throttled),
         ("gate_named_throttled", "How often a persistent peer was made to wait", counts.named_throttled),
         ("gate_peers_dropped", "Addresses that were dropped for sending too much", counts.dropped),
