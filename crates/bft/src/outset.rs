@@ -96,3 +96,76 @@ fn is_old(application: &Application, now_ms: u64) -> bool {
 fn is_old_age(age_ms: u64, slot_ms: u64) -> bool {
     age_ms > slot_ms.saturating_mul(MAX_TIP_AGE_SLOTS)
 }
+
+#[cfg(test)]
+mod tests {
+    use myelin_chain::{Chain, Mempool, MempoolLimits, Store, StoreConfig, SubmitError};
+    use myelin_runtime::presets::Genesis;
+
+    use super::*;
+
+    const SLOT_MS: u64 = 100;
+    const OLD_MS: u64 = (MAX_TIP_AGE_SLOTS + 1) * SLOT_MS;
+
+    /// A node at the genesis, whose time is 0.
+    fn outset(has_peers: bool, now_ms: u64) -> Arc<Outset> {
+        let genesis = Genesis::development(SLOT_MS).build_storage().unwrap();
+        let chain = Chain::open(Store::open(&StoreConfig::memory()).unwrap(), Some(&genesis)).unwrap();
+        let limits = MempoolLimits { workers: 1, ..MempoolLimits::default() };
+        let mempool = Mempool::new(Arc::clone(&chain), limits).unwrap();
+        let clock: WallClock = Arc::new(move || now_ms);
+        Outset::new(&Application::new(chain, mempool), &StatusView::new("outset", has_peers), &clock)
+    }
+
+    impl Outset {
+        /// What a submission is refused for; nothing if the transaction itself is looked at.
+        fn refusal(&self) -> Option<SubmitError> {
+            let refusal = self.application.mempool().submit_here(vec![0]).unwrap_err();
+            assert_eq!(self.status.get().is_behind, !matches!(refusal, SubmitError::Malformed(_)));
+            Some(refusal).filter(|refusal| !matches!(refusal, SubmitError::Malformed(_)))
+        }
+
+        fn is_unsure(&self) -> bool {
+            matches!(self.refusal(), Some(SubmitError::Unsure))
+        }
+    }
+
+    #[test]
+    fn only_who_may_be_behind_is_unsure() {
+        assert!(outset(true, OLD_MS).is_unsure());
+        assert!(outset(false, OLD_MS).refusal().is_none(), "there is nobody who could be ahead");
+        assert!(outset(true, SLOT_MS).refusal().is_none(), "its block is new");
+    }
+
+    #[test]
+    fn a_peer_that_is_not_ahead_is_enough() {
+        let outset = outset(true, OLD_MS);
+        outset.tick();
+        assert!(outset.is_unsure(), "it waits longer for the first");
+        outset.heard(0);
+        assert!(outset.refusal().is_none());
+        outset.heard(5);
+        assert!(outset.refusal().is_none(), "blocks tell from then on");
+    }
+
+    #[test]
+    fn a_peer_that_is_ahead_is_followed_first() {
+        let outset = outset(true, OLD_MS);
+        outset.heard(5);
+        outset.heard(0);
+        assert!(outset.is_unsure());
+        outset.committed(1, true, OLD_MS, SLOT_MS);
+        assert!(matches!(outset.refusal(), Some(SubmitError::Behind { number: 1, age_s: 2 })));
+        outset.heard(1);
+        assert!(outset.refusal().is_some());
+        outset.committed(2, true, SLOT_MS, SLOT_MS);
+        assert!(outset.refusal().is_none(), "it has caught up");
+    }
+
+    #[test]
+    fn an_old_block_of_its_own_making_is_enough() {
+        let outset = outset(true, OLD_MS);
+        outset.committed(1, false, OLD_MS, SLOT_MS);
+        assert!(outset.refusal().is_none());
+    }
+}

@@ -89,6 +89,9 @@ async fn a_late_node_replays_the_chain_and_follows() {
     late.reach(nodes[0].height()).await;
     late.until("following", || !late.status.get().is_syncing).await;
     late.until("peers", || late.status.get().peers >= 1).await;
+    // Nobody dials it, and what comes in where it dials is counted, too.
+    let counts = late.status.gate();
+    assert!(counts.accepted == 0 && counts.bytes > 0, "{counts:?}");
     let height = late.height() + 5;
     late.reach(height).await;
     nodes[3].reach(height).await;
