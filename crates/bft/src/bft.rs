@@ -13,9 +13,10 @@ use myelin_chain::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::BftConfig,
+    config::{BftConfig, PeerAddress},
     gate::{self, EnginePort, Gate},
     guard::SigningGuard,
+    outset::Outset,
     session::{Session, SessionEnd},
     status::StatusView,
     BftError,
@@ -25,6 +26,7 @@ use crate::{
 pub struct Bft {
     config: BftConfig,
     status: StatusView,
+    outset: Option<Arc<Outset>>,
     listener: Option<TcpListener>,
 }
 
@@ -33,7 +35,7 @@ impl Bft {
     pub fn new(config: BftConfig) -> Self {
         let should_have_peers = config.discovery || !config.persistent_peers.is_empty();
         let status = StatusView::new(&config.name, should_have_peers);
-        Self { config, status, listener: None }
+        Self { config, status, outset: None, listener: None }
     }
 
     /// The same with its public port taken already, so that a port that is not free is an error before the node starts.
@@ -51,6 +53,10 @@ impl Bft {
     }
 
     async fn drive(mut self, application: Application, shutdown: CancellationToken) -> Result<(), BftError> {
+        let outset = match self.outset.take() {
+            Some(outset) => outset,
+            None => self.outset(&application),
+        };
         let home = &self.config.home;
         fs::create_dir_all(home).map_err(|source| BftError::Home { path: home.clone(), source })?;
         let listener = match self.listener.take() {
@@ -60,12 +66,21 @@ impl Bft {
         if self.config.discovery {
             // Peers are told where the engine listens, so it has to be the public port.
             drop(listener);
-            return self.run_sessions(self.config.listen, &application, &shutdown).await;
+            return self
+                .run_sessions(
+                    self.config.listen,
+                    &self.config.persistent_peers,
+                    &outset,
+                    &application,
+                    &shutdown,
+                )
+                .await;
         }
         let port = EnginePort::reserve()?;
         let gate = self.gate(listener, port.address())?;
+        let peers = gate.ways_out();
         tokio::select! {
-            ended = self.run_sessions(port.address(), &application, &shutdown) => ended,
+            ended = self.run_sessions(port.address(), &peers, &outset, &application, &shutdown) => ended,
             () = gate.run() => Err(BftError::NetworkStopped),
         }
     }
@@ -80,6 +95,8 @@ impl Bft {
     async fn run_sessions(
         &self,
         listen: SocketAddr,
+        peers: &[PeerAddress],
+        outset: &Arc<Outset>,
         application: &Application,
         shutdown: &CancellationToken,
     ) -> Result<(), BftError> {
@@ -97,9 +114,11 @@ impl Bft {
             let session = Session {
                 config: &self.config,
                 listen,
+                peers,
                 application,
                 guard: guard.as_ref(),
                 status: &self.status,
+                outset,
                 follow_until,
                 is_first,
             };
@@ -110,6 +129,10 @@ impl Bft {
                 SessionEnd::Refused(height) => Some(height),
             };
         }
+    }
+
+    fn outset(&self, application: &Application) -> Arc<Outset> {
+        Outset::new(application, &self.status, &self.config.clock)
     }
 
     fn open_guard(&self, application: &Application) -> Result<Option<Arc<SigningGuard>>, BftError> {
@@ -140,6 +163,10 @@ fn ahead(guard: &SigningGuard, application: &Application) -> Option<u32> {
 impl Sequencer for Bft {
     fn name(&self) -> &'static str {
         "bft"
+    }
+
+    fn prepare(&mut self, application: &Application) {
+        self.outset = Some(self.outset(application));
     }
 
     fn run(self: Box<Self>, application: Application, shutdown: CancellationToken) -> Running {

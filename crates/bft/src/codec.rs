@@ -34,6 +34,7 @@ use crate::{
     context::{Address, BlockId, Context, Height, Proposal, Vote},
     guard::{GuardError, SigningGuard},
     observer::{ConsensusMessage, ConsensusObserver},
+    outset::Outset,
     parts::{Part, PART_BYTES},
     signing::{block_of, place_of_proposal, place_of_vote, round_of, vote_kind},
 };
@@ -67,12 +68,14 @@ pub enum CodecError {
     #[error("the message cannot be decoded: {0}")]
     Malformed(#[from] codec::Error),
     /// A number that no chain reaches.
-    #[error("the message names {what} {value}, which is out of bounds")]
+    #[error("the message names {what} {value}, the limit is {limit}")]
     OutOfBounds {
         /// Of what kind.
         what: &'static str,
         /// The number.
         value: u64,
+        /// The largest that there may be.
+        limit: u64,
     },
     /// Not the name of a node.
     #[error("the message names no node: {0}")]
@@ -101,6 +104,8 @@ enum Role {
         observer: Option<Arc<dyn ConsensusObserver>>,
         /// Verifies signatures in the blocks of peers who are ahead, while the blocks before them are executed.
         mempool: Arc<Mempool>,
+        /// Hears how far peers are.
+        outset: Arc<Outset>,
     },
     /// Sits between engine and log.
     Log { own: ConsensusKey, guard: Arc<SigningGuard> },
@@ -111,8 +116,9 @@ impl WireCodec {
         own: Option<(ConsensusKey, Arc<SigningGuard>)>,
         observer: Option<Arc<dyn ConsensusObserver>>,
         mempool: Arc<Mempool>,
+        outset: Arc<Outset>,
     ) -> Self {
-        Self { role: Role::Network { own, observer, mempool } }
+        Self { role: Role::Network { own, observer, mempool, outset } }
     }
 
     pub(crate) fn log(own: Option<(ConsensusKey, Arc<SigningGuard>)>) -> Self {
@@ -171,7 +177,7 @@ fn decode<T: Decode>(bytes: &Bytes, limit: usize) -> Result<T> {
 fn defined(round: Round) -> Result<u32> {
     let value = round_of(round);
     match value > MAX_ROUND {
-        true => Err(CodecError::OutOfBounds { what: "round", value: value.into() }),
+        true => Err(CodecError::OutOfBounds { what: "round", value: value.into(), limit: MAX_ROUND.into() }),
         false => Ok(value),
     }
 }
@@ -185,7 +191,11 @@ fn optional_round(value: Option<u32>) -> Result<Round> {
 }
 
 fn number(height: Height) -> Result<u32> {
-    u32::try_from(height.0).map_err(|_| CodecError::OutOfBounds { what: "height", value: height.0 })
+    u32::try_from(height.0).map_err(|_| CodecError::OutOfBounds {
+        what: "height",
+        value: height.0,
+        limit: u32::MAX.into(),
+    })
 }
 
 fn vote_type(kind: VoteKind) -> VoteType {
@@ -558,6 +568,9 @@ impl Codec<Status<Context>> for WireCodec {
         let wire: WireStatus = decode(&bytes, MAX_SMALL_BYTES)?;
         let peer_id =
             PeerId::from_bytes(&wire.peer).map_err(|error| CodecError::BadPeer(error.to_string()))?;
+        if let Role::Network { outset, .. } = &self.role {
+            outset.heard(wire.tip);
+        }
         Ok(Status { peer_id, tip_height: wire.tip.into(), history_min_height: wire.history_min.into() })
     }
 }
@@ -622,7 +635,11 @@ impl Codec<Response<Context>> for WireCodec {
         let block = |(block, certificate): (Vec<u8>, Certificate)| -> Result<_> {
             if certificate.signatures.len() > MAX_VALIDATORS {
                 let value = certificate.signatures.len() as u64;
-                return Err(CodecError::OutOfBounds { what: "a number of signatures,", value });
+                return Err(CodecError::OutOfBounds {
+                    what: "a number of signatures,",
+                    value,
+                    limit: MAX_VALIDATORS as u64,
+                });
             }
             if let Role::Network { mempool, .. } = &self.role {
                 mempool.expect_block(block.clone());

@@ -89,28 +89,43 @@ impl PeerAddress {
         self.0.parse().map_err(|_| BadPeerAddress(self.0.clone()))
     }
 
-    /// The kind of the host, and the host.
-    fn host(&self) -> Option<(&str, &str)> {
-        let mut parts = self.0.strip_prefix('/')?.split('/');
-        parts.next().zip(parts.next())
+    /// The kind of the host, the host, the port, and what comes after them, such as the name of the peer.
+    fn parts(&self) -> Option<(&str, &str, u16, &str)> {
+        let (kind, rest) = self.0.strip_prefix('/')?.split_once('/')?;
+        let (host, rest) = rest.split_once("/tcp/")?;
+        let (port, suffix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let is_known = matches!(kind, "ip4" | "ip6" | "dns" | "dns4" | "dns6");
+        let is_tcp = suffix.is_empty() || suffix.starts_with("/p2p/");
+        (is_known && is_tcp).then_some((kind, host, port.parse().ok()?, suffix))
     }
 
     /// Its IP address, if it names one.
     pub(crate) fn ip(&self) -> Option<IpAddr> {
-        let (kind, host) = self.host()?;
+        let (kind, host, ..) = self.parts()?;
         matches!(kind, "ip4" | "ip6").then(|| host.parse().ok())?
     }
 
-    /// The IP addresses that it has now; none when its name cannot be resolved.
-    pub(crate) async fn resolve(&self) -> Vec<IpAddr> {
-        match (self.ip(), self.host()) {
-            (Some(ip), _) => vec![ip],
-            (None, Some(("dns" | "dns4" | "dns6", name))) => match tokio::net::lookup_host((name, 0)).await {
-                Ok(found) => found.map(|address| address.ip()).collect(),
-                Err(_) => Vec::new(),
-            },
-            _ => Vec::new(),
+    /// The addresses that it has now; none when its name cannot be resolved.
+    pub(crate) async fn resolve(&self) -> Vec<SocketAddr> {
+        let Some((kind, host, port, _)) = self.parts() else { return Vec::new() };
+        if let Some(ip) = self.ip() {
+            return vec![(ip, port).into()];
         }
+        let is_wanted = |address: &SocketAddr| match kind {
+            "dns4" => address.is_ipv4(),
+            "dns6" => address.is_ipv6(),
+            _ => true,
+        };
+        match tokio::net::lookup_host((host, port)).await {
+            Ok(found) => found.filter(is_wanted).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// The same peer, reached through another address.
+    pub(crate) fn through(&self, address: SocketAddr) -> Self {
+        let suffix = self.parts().map_or("", |(.., suffix)| suffix);
+        Self(format!("{}{suffix}", Self::from(address)))
     }
 }
 
@@ -132,8 +147,9 @@ impl FromStr for PeerAddress {
     fn from_str(text: &str) -> Result<Self, BadPeerAddress> {
         let bad = || BadPeerAddress(text.to_owned());
         if text.starts_with('/') {
-            let is_tcp = text.contains("/tcp/") && text.parse::<Multiaddr>().is_ok();
-            return is_tcp.then(|| Self(text.to_owned())).ok_or_else(bad);
+            let address = Self(text.to_owned());
+            let is_usable = address.parts().is_some() && address.multiaddr().is_ok();
+            return is_usable.then_some(address).ok_or_else(bad);
         }
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(address.into());
@@ -161,11 +177,21 @@ mod tests {
     #[tokio::test]
     async fn a_peer_may_have_a_name_of_its_machine() {
         let local: PeerAddress = "localhost:1".parse().unwrap();
-        assert!(local.resolve().await.iter().all(IpAddr::is_loopback));
+        let resolved = local.resolve().await;
+        assert!(resolved.iter().all(|address| address.ip().is_loopback() && address.port() == 1));
         let named: PeerAddress = "/ip6/2001:db8::1/tcp/1".parse().unwrap();
-        assert_eq!(named.resolve().await, ["2001:db8::1".parse::<IpAddr>().unwrap()]);
+        assert_eq!(named.resolve().await, ["[2001:db8::1]:1".parse::<SocketAddr>().unwrap()]);
         let nobody: PeerAddress = "nobody.invalid:1".parse().unwrap();
-        assert_eq!(nobody.resolve().await, Vec::<IpAddr>::new());
+        assert_eq!(nobody.resolve().await, Vec::<SocketAddr>::new());
+    }
+
+    #[test]
+    fn a_peer_keeps_its_name_behind_another_address() {
+        let name = "/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+        let peer: PeerAddress = format!("/dns/node-1.example/tcp/26656{name}").parse().unwrap();
+        let door = peer.through("127.0.0.1:7".parse().unwrap());
+        assert_eq!(door.to_string(), format!("/ip4/127.0.0.1/tcp/7{name}"));
+        door.multiaddr().unwrap();
     }
 
     #[test]
@@ -181,9 +207,17 @@ mod tests {
             address.multiaddr().unwrap();
             assert_eq!(address.ip().is_some(), !shown.contains("dns"), "{shown}");
         }
-        for text in
-            ["", "host", "host:", ":1", "host:99999", "/ip4/300.0.0.1/tcp/1", "/ip4/1.1.1.1/udp/1", "a b:1"]
-        {
+        for text in [
+            "",
+            "host",
+            "host:",
+            ":1",
+            "host:99999",
+            "/ip4/300.0.0.1/tcp/1",
+            "/ip4/1.1.1.1/udp/1",
+            "/ip4/1.1.1.1/tcp/1/ws",
+            "a b:1",
+        ] {
             assert!(text.parse::<PeerAddress>().is_err(), "{text}");
         }
     }

@@ -260,6 +260,10 @@ impl engine::Context for Context {
     type Extension = ();
     type SigningScheme = Ed25519;
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there are no members without one, and the position is one of theirs"
+    )]
     fn select_proposer<'a>(&self, members: &'a Members, height: Height, round: Round) -> &'a Member {
         &members.members[proposer::index(members.set(), height.number(), round.as_u32().unwrap_or(0))]
     }

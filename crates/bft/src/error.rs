@@ -25,8 +25,13 @@ pub enum BftError {
         source: io::Error,
     },
     /// The network key's file is damaged.
-    #[error("{0} is no network key; delete it to get a new one")]
-    BadNetworkKey(PathBuf),
+    #[error("{path} holds {found} bytes, expected the 32 of a network key; restore the file, or delete it to get a new key: the node's peers then know it by another name")]
+    BadNetworkKey {
+        /// The file.
+        path: PathBuf,
+        /// Bytes in it.
+        found: usize,
+    },
     /// A peer's address is not one.
     #[error(transparent)]
     PeerAddress(#[from] BadPeerAddress),
@@ -52,7 +57,9 @@ pub enum BftError {
         reason: InvalidBlock,
     },
     /// The engine decided out of order.
-    #[error("height {decided} was decided, but the tip is {tip}; restart the node")]
+    #[error(
+        "height {decided} was decided, expected the one after the tip, which is {tip}; restart the node"
+    )]
     OutOfOrder {
         /// The height decided.
         decided: u32,
@@ -85,7 +92,7 @@ pub enum BftError {
         source: io::Error,
     },
     /// The engine does not start.
-    #[error("the consensus engine does not start: {0}")]
+    #[error("the consensus engine does not start: {0}; see that no other node uses this one's home directory, and that the node can write there")]
     EngineStart(String),
     /// The engine has ended.
     #[error("the consensus engine has stopped; the first error in the log tells why; restart the node")]

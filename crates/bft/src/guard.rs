@@ -70,7 +70,7 @@ pub enum GuardError {
         signed: Place,
     },
     /// The file belongs to another key or chain.
-    #[error("{path} belongs to another key or chain; every key needs a home directory of its own")]
+    #[error("{path} belongs to another key or chain, expected that of this node's key on this chain; give every key on every chain a home directory of its own")]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -82,7 +82,7 @@ pub enum GuardError {
         path: PathBuf,
     },
     /// The disk does not take or give the file.
-    #[error("{path} cannot be used: {source}; nothing is signed without it")]
+    #[error("{path} cannot be used: {source}; make it readable and writable for the node, which signs nothing without it")]
     Disk {
         /// The file.
         path: PathBuf,
@@ -220,6 +220,7 @@ impl SigningGuard {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "there are as many values as steps")]
 impl Signed {
     fn value(&self, step: Step) -> Option<Option<Hash>> {
         self.values[step as usize]

@@ -15,8 +15,19 @@
 //! - A node that is behind gets decided blocks from its peers, verifies their certificates and executes them.
 //!   The signatures in them are verified on other threads meanwhile. While it signs nothing, it writes several blocks in one
 //!   transaction, and nobody sees them before.
-//! - What strangers may use up at the public port is bounded by a [gate](GateLimits) in front of the engine.
+//! - What other nodes may use up is bounded by a [gate](GateLimits) between them and the engine.
 //! - A node without a consensus key, or whose key is not in the set, follows in the same way.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing
+    )
+)]
 
 mod author;
 mod bft;
@@ -33,6 +44,7 @@ mod gate;
 pub mod guard;
 mod network_key;
 mod observer;
+mod outset;
 pub mod pace;
 pub mod parts;
 pub mod proposer;

@@ -13,20 +13,19 @@ use crate::BftError;
 
 /// Reads the key, and makes one when there is none.
 pub(crate) fn load_or_create(path: &Path) -> Result<Keypair, BftError> {
-    let seed = match fs::read(path) {
-        Ok(bytes) => bytes.try_into().map_err(|_| BftError::BadNetworkKey(path.to_owned()))?,
+    let failed = |source| BftError::Home { path: path.to_owned(), source };
+    let mut secret = match fs::read(path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let (_, seed) = ed25519::Pair::generate();
-            create(path, &seed).map_err(|source| BftError::Home { path: path.to_owned(), source })?;
-            seed
+            create(path, &seed).map_err(failed)?;
+            seed.to_vec()
         }
-        Err(source) => return Err(BftError::Home { path: path.to_owned(), source }),
+        Err(source) => return Err(failed(source)),
     };
-    keypair(seed).ok_or_else(|| BftError::BadNetworkKey(path.to_owned()))
-}
-
-fn keypair(mut seed: [u8; 32]) -> Option<Keypair> {
-    Keypair::ed25519_from_bytes(&mut seed).ok()
+    let found = secret.len();
+    Keypair::ed25519_from_bytes(secret.as_mut_slice())
+        .map_err(|_| BftError::BadNetworkKey { path: path.to_owned(), found })
 }
 
 fn create(path: &Path, seed: &[u8; 32]) -> io::Result<()> {
@@ -49,7 +48,11 @@ mod tests {
         let path = home.path().join("network.key");
         let first = load_or_create(&path).unwrap().public();
         assert_eq!(load_or_create(&path).unwrap().public(), first);
-        fs::write(&path, b"short").unwrap();
-        assert!(matches!(load_or_create(&path), Err(BftError::BadNetworkKey(_))));
+        for wrong in [vec![], vec![7; 31], vec![7; 33], vec![7; 64]] {
+            fs::write(&path, &wrong).unwrap();
+            let error = load_or_create(&path).unwrap_err().to_string();
+            let says = format!("holds {} bytes, expected the 32 of a network key", wrong.len());
+            assert!(error.contains(&says) && error.contains("delete it"), "{error}");
+        }
     }
 }

@@ -55,7 +55,7 @@ pub struct Part {
 #[non_exhaustive]
 pub enum PartError {
     /// Its numbers are out of bounds.
-    #[error("part {index} of {count} with {length} bytes is out of bounds")]
+    #[error("part {index} of {count} has {length} bytes, expected {PART_BYTES}, fewer only in the last of at most {MAX_PARTS}")]
     Bounds {
         /// Which part.
         index: u16,

@@ -21,6 +21,10 @@ pub fn select(validators: &ValidatorSet, height: u32, round: u32) -> Option<&Val
 }
 
 /// The proposer's position in the set.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "those who wait are positions of members, and fewer have passed than there are"
+)]
 pub(crate) fn index(validators: &ValidatorSet, height: u32, round: u32) -> usize {
     let members = validators.members();
     let turn = round as usize % members.len().max(1);
@@ -40,6 +44,7 @@ fn point(height: u32, turn: usize) -> u64 {
 }
 
 /// Which of those who wait owns the point of the line that their powers make up.
+#[expect(clippy::indexing_slicing, reason = "those who wait are positions of members")]
 fn position(members: &[Validator], waiting: &[usize], power: u64, point: u64) -> usize {
     let mut left = ((u128::from(point) * u128::from(power)) >> 64) as u64;
     for (position, index) in waiting.iter().enumerate() {

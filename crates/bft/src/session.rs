@@ -33,6 +33,7 @@ use crate::{
     context::{Address, Context},
     guard::SigningGuard,
     network_key,
+    outset::Outset,
     signing::{Signer, Verifier},
     status::StatusView,
     worker::{Job, Worker, WorkerEnd, WorkerSetup},
@@ -57,7 +58,9 @@ const PEER_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_UNANSWERED: u32 = 10;
 /// How long the engine may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often it is tried whether it has.
+/// How often to look whether it has let go of the chain.
+const LET_GO_INTERVAL: Duration = Duration::from_millis(5);
+/// How often it is tried whether it has let go of its log and its address.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Why a session is over.
@@ -76,9 +79,12 @@ pub(crate) struct Session<'a> {
     pub config: &'a BftConfig,
     /// Where the engine listens.
     pub listen: SocketAddr,
+    /// Where it reaches the persistent peers.
+    pub peers: &'a [PeerAddress],
     pub application: &'a Application,
     pub guard: Option<&'a Arc<SigningGuard>>,
     pub status: &'a StatusView,
+    pub outset: &'a Arc<Outset>,
     /// Only follow until this height is committed.
     pub follow_until: Option<u32>,
     /// Whether no other session has run in this process.
@@ -91,8 +97,9 @@ impl Session<'_> {
         let halted = Arc::new(AtomicBool::new(false));
         let (mut channels, engine) = self.start_engine_patiently(&halted).await?;
         let (jobs, worker) = self.start_worker(&channels, &halted)?;
-        let end = carry(&mut channels, jobs, worker, self.status, shutdown).await;
+        let end = carry(&mut channels, jobs, worker, &self, shutdown).await;
         stop(engine).await;
+        self.until_let_go().await;
         self.status.set_peers(0);
         let refusal = self.guard.and_then(|guard| guard.take_refusal());
         match (end, refusal) {
@@ -101,6 +108,19 @@ impl Session<'_> {
             (Ok(Carried::Shutdown), _) => Ok(SessionEnd::Shutdown),
             (Ok(Carried::CaughtUp), _) => Ok(SessionEnd::CaughtUp),
             (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Parts of the engine live on for a moment after it has stopped, and hold the chain. Whoever waits for the node may open its
+    /// database again at once.
+    async fn until_let_go(&self) {
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while Arc::strong_count(self.outset) > 1 {
+            if Instant::now() >= deadline {
+                tracing::warn!("a part of the consensus engine does not let go of the chain");
+                return;
+            }
+            sleep(LET_GO_INTERVAL).await;
         }
     }
 
@@ -134,6 +154,7 @@ impl Session<'_> {
             own.clone(),
             self.config.observer.clone(),
             Arc::clone(self.application.mempool()),
+            Arc::clone(self.outset),
         );
         let signer = self.signer(chain, halted);
         let identity = identity(&self.config.name, keypair, signer.as_ref()).await?;
@@ -146,7 +167,7 @@ impl Session<'_> {
             // Nobody's address: who follows must not be taken for a validator, not even for itself.
             None => ConsensusContext::new_full_node(Address([0; 32]), verifier),
         };
-        EngineBuilder::new(Context, EngineConfig::new(self.config, self.listen, &chain)?)
+        EngineBuilder::new(Context, EngineConfig::new(self.config, self.listen, self.peers, &chain)?)
             .with_default_wal(WalContext::new(self.config.log_path(), WireCodec::log(own)))
             .with_default_network(NetworkContext::new(identity, network_codec))
             .with_default_sync(SyncContext::new(WireCodec::default()))
@@ -173,6 +194,7 @@ impl Session<'_> {
             network: channels.network.clone(),
             guard: self.signing_guard().cloned(),
             status: self.status.clone(),
+            outset: Arc::clone(self.outset),
             follow_until: self.follow_until,
         };
         let (jobs, received) = mpsc::channel(JOB_CAPACITY);
@@ -216,7 +238,7 @@ async fn carry(
     channels: &mut Channels<Context>,
     jobs: Jobs,
     mut worker: WorkerOutcome,
-    status: &StatusView,
+    session: &Session<'_>,
     shutdown: &CancellationToken,
 ) -> Result<Carried, BftError> {
     let mut count = interval(PEER_INTERVAL);
@@ -245,7 +267,7 @@ async fn carry(
             },
             Some(peers) = counted.recv() => {
                 unanswered = 0;
-                status.set_peers(peers);
+                session.status.set_peers(peers);
             }
             // A worker that has no room for it is busy with blocks, and looks at their number itself.
             _ = flush.tick() => drop(jobs.try_send(Job::Flush)),
@@ -257,6 +279,7 @@ async fn carry(
                     return Err(BftError::NetworkStopped);
                 }
                 unanswered += 1;
+                session.outset.tick();
                 count_peers(channels, answers.clone());
             }
         }
@@ -315,8 +338,13 @@ struct EngineConfig {
 }
 
 impl EngineConfig {
-    fn new(config: &BftConfig, listen: SocketAddr, chain: &Hash) -> Result<Self, BftError> {
-        let peers = config.persistent_peers.iter().map(PeerAddress::multiaddr).collect::<Result<_, _>>()?;
+    fn new(
+        config: &BftConfig,
+        listen: SocketAddr,
+        peers: &[PeerAddress],
+        chain: &Hash,
+    ) -> Result<Self, BftError> {
+        let peers = peers.iter().map(PeerAddress::multiaddr).collect::<Result<_, _>>()?;
         let byte_size = |bytes: usize| {
             let mut size = P2pConfig::default().rpc_max_size;
             size.0 = bytes as u64;
@@ -365,7 +393,7 @@ fn discovery(config: &BftConfig) -> DiscoveryConfig {
 
 /// A part of the hash that is long enough to tell chains apart; the engine takes names of up to 64 bytes.
 fn short_name(chain: &Hash) -> String {
-    chain.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    chain.as_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Nodes of another chain speak other protocols, so that they never exchange more than a greeting.

@@ -29,7 +29,7 @@ use arc_malachitebft_app_channel::{
 use arc_malachitebft_core_consensus::HIDDEN_LOCK_ROUND;
 use codec::{DecodeAll, Encode};
 use myelin_chain::{
-    executor::Budget, Application, Behind, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey,
+    executor::Budget, Application, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey,
     ExecutedBlock, Hash, History, ProposalContext, ValidatorSet, Validity,
 };
 use tokio::sync::mpsc;
@@ -41,6 +41,7 @@ use crate::{
     context::{Address, BlockId, Context, Members},
     evidence::{self, Equivocation},
     guard::{GuardError, Place, SigningGuard},
+    outset::Outset,
     pace::{block_time_ms, height_duration, MAX_CLOCK_DRIFT_MS},
     parts::{split, Assembler, Part, MAX_BLOCK_BYTES},
     proposer,
@@ -60,9 +61,6 @@ const MAX_ANSWER_BLOCKS: usize = 256;
 const MIN_BUILD_TIME: Duration = Duration::from_millis(20);
 /// The most.
 const MAX_BUILD_TIME: Duration = Duration::from_millis(1000);
-
-/// A node whose newest block is one that others had decided before, and is older than this, cannot judge transactions.
-const MAX_TIP_AGE_SLOTS: u64 = 20;
 
 /// Blocks that are held in memory only, at most, while the node catches up.
 const MAX_DEFERRED_BLOCKS: usize = 32;
@@ -106,6 +104,7 @@ pub(crate) struct WorkerSetup {
     pub network: mpsc::Sender<NetworkMsg<Context>>,
     pub guard: Option<Arc<SigningGuard>>,
     pub status: StatusView,
+    pub outset: Arc<Outset>,
     /// Only follow until this height is committed.
     pub follow_until: Option<u32>,
 }
@@ -581,14 +580,10 @@ impl Worker {
         self.start_height(height.saturating_add(1))
     }
 
-    /// Tells whether the node still catches up. Who gets single new blocks from others, because they were faster, does not.
+    /// Tells whether the node still catches up.
     fn tell_progress(&self, number: u32) {
-        let application = &self.setup.application;
-        let age_ms = self.now_ms().saturating_sub(application.chain().head().time_ms);
-        let limit_ms = self.params.slot_duration_ms.saturating_mul(MAX_TIP_AGE_SLOTS);
-        let behind = (self.is_synced && age_ms > limit_ms).then_some(Behind { number, age_ms });
-        application.mempool().set_behind(behind);
-        self.setup.status.set_syncing(self.is_synced, behind.is_some());
+        let age_ms = self.now_ms().saturating_sub(self.setup.application.chain().head().time_ms);
+        self.setup.outset.committed(number, self.is_synced, age_ms, self.params.slot_duration_ms);
     }
 
     /// Commits a block. While a node that signs nothing catches up, several blocks go to the disk together: what a crash

@@ -73,6 +73,7 @@ async fn a_validator_that_is_killed_never_contradicts_itself() {
         let mut child = spawn(&network);
         let from = nodes[0].height();
         network.witness.until_heard(secret(CHILD).public(), from + 1).await;
+        nodes[0].reach(1).await;
         for _ in 0..10 {
             nodes[0].submit_transfer(Keyring::Alice, &account(9), 1_000_000, nonce);
             nonce += 1;

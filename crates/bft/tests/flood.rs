@@ -239,7 +239,15 @@ impl Outcome {
 
 /// Lets a stranger talk to one of four validators, and expects a chain that keeps its pace in bounded memory.
 async fn goes_on_under(say: impl Fn(u64, u32) -> (usize, Vec<u8>) + Send + 'static) -> Outcome {
-    let network = Network::new(250, &[1, 1, 1, 1]).changed(|_, config| with_limits(config, 64));
+    goes_on_with(|_, config| with_limits(config, 64), say).await
+}
+
+/// The same with nodes that are configured in another way.
+async fn goes_on_with(
+    change: fn(u8, BftConfig) -> BftConfig,
+    say: impl Fn(u64, u32) -> (usize, Vec<u8>) + Send + 'static,
+) -> Outcome {
+    let network = Network::new(250, &[1, 1, 1, 1]).changed(change);
     let nodes = network.start_all();
     nodes[0].reach(4).await;
     let calm = Instant::now();
@@ -296,6 +304,30 @@ async fn forged_parts_do_not_stop_the_chain_and_their_sender_is_dropped() {
     assert!(!is_refused(other).await, "nobody else is refused for it");
     // Those that pass on what they got from it are not dropped for that.
     assert!(outcome.nodes[1..].iter().all(|node| node.status.gate().dropped == 0));
+    outcome.end().await;
+}
+
+/// The operator has named whoever floods. It waits, and is not dropped.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_peer_is_made_to_wait() {
+    let _alone = ALONE.lock().await;
+    let named = |index, config: BftConfig| {
+        // The others have the usual limits: what they are flooded with comes from a validator.
+        if index != 0 {
+            return config;
+        }
+        let limits =
+            GateLimits { named_burst_bytes: BURST_BYTES, ..GateLimits::at_rate(BYTES_PER_SECOND / 4) };
+        assert_eq!(limits.named_bytes_per_second, BYTES_PER_SECOND);
+        let mut persistent_peers = config.persistent_peers;
+        // Nobody listens there, but its address is known.
+        persistent_peers.push(SocketAddr::from((STRANGER, 9)).into());
+        BftConfig { limits, persistent_peers, ..config }
+    };
+    let outcome = goes_on_with(named, |number, height| (1, part(number, height))).await;
+    let counts = outcome.of_the_flooded_node();
+    assert!(counts.named_throttled > 0 && counts.throttled == 0 && counts.dropped == 0, "{counts:?}");
+    assert!(!is_refused(connect_from(STRANGER, outcome.network.addresses[0]).await).await);
     outcome.end().await;
 }
 

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use myelin_bft::BftConfig;
 use myelin_chain::SubmitError;
@@ -78,6 +80,7 @@ async fn a_stopped_validator_is_not_missed_and_catches_up() {
 async fn a_late_node_replays_the_chain_and_follows() {
     let network = Network::new(250, &[1, 1, 1, 1]);
     let nodes = network.start_all();
+    nodes[0].reach(1).await;
     for nonce in 0..50 {
         nodes[0].submit_transfer(Keyring::Alice, &account(9), 1_000_000, nonce);
     }
@@ -86,6 +89,9 @@ async fn a_late_node_replays_the_chain_and_follows() {
     late.reach(nodes[0].height()).await;
     late.until("following", || !late.status.get().is_syncing).await;
     late.until("peers", || late.status.get().peers >= 1).await;
+    // Nobody dials it, and what comes in where it dials is counted, too.
+    let counts = late.status.gate();
+    assert!(counts.accepted == 0 && counts.bytes > 0, "{counts:?}");
     let height = late.height() + 5;
     late.reach(height).await;
     nodes[3].reach(height).await;
@@ -110,9 +116,17 @@ async fn a_node_that_catches_up_refuses_transactions_until_it_has() {
     let is_old = || (myelin_chain::local::system_clock())() > nodes[0].chain().tip().time_ms + 25 * SLOT_MS;
     nodes[0].until("an old block", is_old).await;
     let late = network.start_follower(7);
-    late.reach(tip()).await;
-    late.until("it knows that it is behind", || late.status.get().is_behind).await;
     let bytes = |nonce| transfer(late.chain().genesis_hash(), Keyring::Alice, &account(9), 1_000_000, nonce);
+    let submit_at_once = || late.application.mempool().submit_here(bytes(0));
+    assert!(matches!(submit_at_once(), Err(SubmitError::Unsure)), "it has heard of nobody");
+    // At no time before it has the newest block does it take anything.
+    late.until("the newest block", || {
+        let refusal = submit_at_once();
+        assert!(matches!(refusal, Err(SubmitError::Unsure | SubmitError::Behind { .. })), "{refusal:?}");
+        late.height() == tip()
+    })
+    .await;
+    assert!(late.status.get().is_behind);
     let refusal = late.application.mempool().submit(bytes(0)).await.unwrap_err();
     assert!(matches!(refusal, SubmitError::Behind { number, age_s } if number == tip() && age_s >= 2));
     // Who was there when the block was decided is not behind.
@@ -121,6 +135,51 @@ async fn a_node_that_catches_up_refuses_transactions_until_it_has() {
     late.until("it has caught up", || !late.status.get().is_behind).await;
     late.application.mempool().submit(bytes(1)).await.unwrap();
     late.stop().await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+/// Nobody who could be ahead answers, or there is nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_nobody_answers_takes_transactions_soon() {
+    let network = Network::new(100, &[1]).changed(|_, config| {
+        // Nobody listens there.
+        config.with_peers(vec!["127.0.0.9:9".parse().unwrap()])
+    });
+    let takes = |node: &Node| {
+        let bytes = transfer(node.chain().genesis_hash(), Keyring::Alice, &account(9), 1_000_000, 0);
+        node.application.mempool().submit_here(bytes).is_ok()
+    };
+    let follower = network.start_follower(7);
+    assert!(!takes(&follower));
+    follower.until("it waits no longer", || takes(&follower)).await;
+    assert_eq!(follower.height(), 0);
+    follower.stop().await;
+    let validator = network.start(0);
+    let started = std::time::Instant::now();
+    assert!(!takes(&validator));
+    validator.until("its first block", || takes(&validator)).await;
+    assert!(
+        validator.height() >= 1 && started.elapsed() < Duration::from_secs(10),
+        "it does not wait for anybody"
+    );
+    validator.stop().await;
+    let alone = Network::new(100, &[1]).start(0);
+    assert!(takes(&alone), "it has nobody to wait for");
+    alone.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_start_together_take_transactions_soon() {
+    let network = Network::new(250, &[1, 1, 1, 1]);
+    // Two of four make no block, and tell each other so.
+    let nodes = [network.start(0), network.start(1)];
+    for node in &nodes {
+        let bytes = transfer(node.chain().genesis_hash(), Keyring::Alice, &account(9), 1_000_000, 0);
+        node.until("it knows enough", || node.application.mempool().submit_here(bytes.clone()).is_ok()).await;
+        assert_eq!(node.height(), 0);
+    }
     for node in nodes {
         node.stop().await;
     }

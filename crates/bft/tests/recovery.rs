@@ -5,6 +5,7 @@ mod common;
 use std::{fs, path::Path, time::Instant};
 
 use common::*;
+use myelin_chain::SubmitError;
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -95,6 +96,7 @@ async fn a_node_whose_disk_is_full_stops_and_the_rest_goes_on() {
     let address = network.addresses[3];
     let full = Node::start(&network.genesis, store, network.config(3, address).with_key(secret(3)));
     full.reach(2).await;
+    nodes[0].reach(1).await;
     // Blocks of nothing but payments fill it up.
     let mut nonce = 0;
     while !full.has_ended() {
@@ -149,9 +151,15 @@ async fn a_key_that_is_used_twice_is_found_out() {
                 *nonce = 0;
             }
         }
-        // Transactions that only one of them has make their blocks different.
-        twins[1].submit_transfer(sp_keyring::Sr25519Keyring::Bob, &account(9), 1_000_000, nonces[1]);
-        nonces[1] += 1;
+        // Transactions that only one of them has make their blocks different. It takes none before it knows how far the others are.
+        let chain = nodes[0].chain().genesis_hash();
+        let bytes = transfer(chain, sp_keyring::Sr25519Keyring::Bob, &account(9), 1_000_000, nonces[1]);
+        match twins[1].application.mempool().submit_here(bytes) {
+            Ok(_) => nonces[1] += 1,
+            Err(error) => {
+                assert!(matches!(error, SubmitError::Unsure | SubmitError::Behind { .. }), "{error}")
+            }
+        }
         let height = nodes[0].height() + 1;
         nodes[0].reach(height).await;
         let found = myelin_bft::evidence::equivocations(nodes[0].chain().store()).unwrap();

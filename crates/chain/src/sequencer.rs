@@ -110,6 +110,9 @@ pub trait Sequencer: Send {
     /// A short name for logs.
     fn name(&self) -> &'static str;
 
+    /// Called once, before anybody can hand in transactions.
+    fn prepare(&mut self, _application: &Application) {}
+
     /// Runs until `shutdown` is cancelled. The block in progress is then finished, and everything that was
     /// acknowledged is on disk when the future ends. An error means that the node must stop.
     fn run(self: Box<Self>, application: Application, shutdown: CancellationToken) -> Running;

@@ -17,10 +17,10 @@ pub enum GossipError {
         reason: String,
     },
     /// Encryption or name resolution could not be set up.
-    #[error("the network for transactions cannot be set up: {0}")]
+    #[error("the network for transactions cannot be set up: {0}; see that this machine can resolve names")]
     Transport(String),
     /// The key file cannot be used.
-    #[error("the node key {path} cannot be used: {source}")]
+    #[error("the node key {path} cannot be used: {source}; make the file readable, and its directory writable, for the node")]
     KeyFile {
         /// The file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum GossipError {
         found: String,
     },
     /// The system has no randomness for a new key.
-    #[error("no node key can be made: {0}")]
+    #[error("no node key can be made, because the system gives no random bytes: {0}; start the node again, or give it a key")]
     Randomness(String),
     /// A defect ended the task.
     #[error("the gossip of transactions failed unexpectedly: {0}; restart the node and report this")]

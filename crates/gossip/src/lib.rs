@@ -39,6 +39,17 @@
 //! one request may take; a few MiB otherwise. A banned attacker can come back with another key; addresses other than
 //! loopback are banned with the key, and only a few peers may share one.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing
+    )
+)]
+
 pub mod wire;
 
 mod addresses;

@@ -43,7 +43,11 @@ pub fn judge(result: &Result<Hash, SubmitError>) -> Verdict {
         // The block that contains it came first.
         Err(SubmitError::Invalid(InvalidTransaction::Stale)) => honest(1, false, refused()),
         Err(
-            SubmitError::Busy | SubmitError::Behind { .. } | SubmitError::PoolFull(_) | SubmitError::Node(_),
+            SubmitError::Busy
+            | SubmitError::Unsure
+            | SubmitError::Behind { .. }
+            | SubmitError::PoolFull(_)
+            | SubmitError::Node(_),
         ) => honest(1, true, GossipCounts { dropped: 1, ..Default::default() }),
         Err(SubmitError::PriorityTooLow { .. } | SubmitError::Banned) => {
             honest(REFUSED_COST, false, refused())
@@ -92,6 +96,7 @@ mod tests {
         assert_eq!(conduct(SubmitError::Invalid(InvalidTransaction::BadProof)), Conduct::Fault);
         for error in [
             SubmitError::Busy,
+            SubmitError::Unsure,
             SubmitError::Behind { number: 1, age_s: 60 },
             SubmitError::Banned,
             SubmitError::PoolFull("full"),

@@ -76,7 +76,7 @@ pub enum WireError {
     #[error("the message cannot be decoded: {0}")]
     Malformed(String),
     /// Bytes follow the message.
-    #[error("{0} bytes follow the end of the message")]
+    #[error("expected the end of the message, found {0} more bytes")]
     Trailing(usize),
 }
 
@@ -173,7 +173,7 @@ pub enum Unreadable {
     #[error(transparent)]
     Bad(#[from] WireError),
     /// The stream ended early, or nothing more came for too long.
-    #[error("a request came to no end")]
+    #[error("expected a whole request, found the end of the stream, or nothing more for too long")]
     Endless,
 }
 

@@ -1,26 +1,15 @@
 //! What fuzzing has found interesting, replayed: the bodies of the fuzz targets on the corpus of the repository.
 
-#![allow(clippy::print_stderr, reason = "names the file that fails")]
-
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 #[path = "../../../fuzz/network/src/gossip.rs"]
 mod targets;
 
-use std::{fs, path::Path};
+use replay::replay;
 
-fn replay(target: &str, run: impl Fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/network/corpus").join(target);
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut count = 0;
-    for entry in entries {
-        let path = entry.expect("an entry").path();
-        eprintln!("{}", path.display());
-        run(&fs::read(&path).expect("a file"));
-        count += 1;
-    }
-    assert!(count > 0, "{} is empty", folder.display());
-}
+const CORPUS: &str = "network/corpus";
 
 #[test]
 fn messages_do_no_harm() {
-    replay("gossip_wire", targets::gossip_wire);
+    replay(CORPUS, "gossip_wire", targets::gossip_wire);
 }

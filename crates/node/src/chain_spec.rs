@@ -39,7 +39,7 @@ pub struct ChainSpec {
 #[non_exhaustive]
 pub enum ChainSpecError {
     /// The file cannot be read or written.
-    #[error("the chain spec {path} cannot be used: {source}")]
+    #[error("the chain spec {path} cannot be used: {source}; name a file that this user can read, or write to make one")]
     File {
         /// The file.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum ChainSpecError {
         path: PathBuf,
     },
     /// It is larger than any spec.
-    #[error("the chain spec {path} has more than {limit} bytes, so it is not one")]
+    #[error("the chain spec {path} has more than {limit} bytes, so it is not one; name the file that those who run the chain give out")]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -72,7 +72,7 @@ pub enum ChainSpecError {
         found: &'static str,
     },
     /// It is not JSON, or something in it is missing or has another type than expected.
-    #[error("the chain spec {path} is wrong at `{key}`: {reason}")]
+    #[error("the chain spec {path} is wrong at `{key}`: {reason}; correct it, or take the file of those who run the chain")]
     Content {
         /// The file.
         path: PathBuf,
@@ -90,7 +90,7 @@ pub enum ChainSpecError {
         key: String,
     },
     /// It is of another version of the format.
-    #[error("the chain spec {path} has version {found}, this program reads version {FILE_VERSION}")]
+    #[error("the chain spec {path} has version {found}, this program reads version {FILE_VERSION}; use the program that the file is for")]
     Version {
         /// The file.
         path: PathBuf,
@@ -98,7 +98,7 @@ pub enum ChainSpecError {
         found: u32,
     },
     /// The chain that it describes cannot exist.
-    #[error("the chain \"{chain}\" of {path} is not usable: {reason}")]
+    #[error("the chain \"{chain}\" of {path} is not usable: {reason}; correct the file, or take that of those who run the chain")]
     Unusable {
         /// The file.
         path: PathBuf,
@@ -195,7 +195,10 @@ impl ChainSpec {
     /// A text that says what is wrong.
     pub fn check(&self) -> Result<(), String> {
         if self.name.trim().is_empty() || self.name.len() > MAX_NAME_BYTES {
-            return Err(format!("its name has to have 1 to {MAX_NAME_BYTES} bytes"));
+            return Err(format!(
+                "its name has {} bytes, expected 1 to {MAX_NAME_BYTES} that are not all blank",
+                self.name.len()
+            ));
         }
         if self.genesis.slot_duration_ms == 0 {
             return Err("`genesis.slot_duration_ms` is 0; give the milliseconds between blocks".to_owned());
@@ -205,7 +208,10 @@ impl ChainSpec {
         }
         let issuance = |sum: Balance, (_, balance): &(_, Balance)| sum.checked_add(*balance);
         if self.genesis.balances.iter().try_fold(0, issuance).is_none() {
-            return Err("the sum of `genesis.balances` is more than there can be".to_owned());
+            return Err(format!(
+                "`genesis.balances` add up to more than {} rao, which is all that there can be",
+                Balance::MAX
+            ));
         }
         // Some pallets do not return what they think of their part, but panic.
         contain_panics(|| self.genesis.build_storage()).and_then(|storage| storage).map(drop)

@@ -16,6 +16,17 @@
 //! [`NodeHandle`] is told to shut down or is dropped, or until something fails after which it cannot go on, such as a write
 //! to disk: [`NodeHandle::wait`] tells.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing
+    )
+)]
+
 mod chain_spec;
 mod config;
 mod error;

@@ -249,8 +249,13 @@ fn rpc_samples(rpc: &RpcStatistics) -> Vec<Sample> {
         ),
         Sample::counter(
             "rpc_connections_refused",
-            "Connections that were closed at once because there were too many",
+            "Connections that were turned away because there were too many",
             rpc.refused_connections() as f64,
+        ),
+        Sample::counter(
+            "rpc_connections_silent",
+            "Connections that were closed because they asked for nothing",
+            rpc.silent_connections() as f64,
         ),
     ]
 }

@@ -133,7 +133,9 @@ impl Node {
         };
         let chain = off_the_async_threads(move || open_chain(&spec, Store::open(&store)?, audit)).await?;
         let mempool = Mempool::new(Arc::clone(&chain), mempool).map_err(NodeError::Threads)?;
-        let (sequencer, development) = sequencing.into_parts();
+        let application = Application::new(Arc::clone(&chain), Arc::clone(&mempool));
+        let (mut sequencer, development) = sequencing.into_parts();
+        sequencer.prepare(&application);
         let server = match rpc {
             Some(config) => {
                 let services = Services {
@@ -153,7 +155,6 @@ impl Node {
             Some(options) => Some(MeteredNode::start(&measured, options, shutdown.clone()).await?),
             None => None,
         };
-        let application = Application::new(measured.chain, measured.mempool);
         let servers = Servers { rpc: server, metrics };
         Ok(NodeHandle::run(application, sequencer, servers, development, shutdown))
     }

@@ -13,6 +13,7 @@
 use std::{
     fmt, fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -56,6 +57,9 @@ pub struct NodeOptions {
     /// Names, besides localhost, that clients may reach the node by, separated by commas, or * for all.
     #[arg(long, env = "MYELIN_RPC_ALLOWED_HOST", value_name = "HOST", value_delimiter = ',')]
     pub rpc_allowed_host: Option<Vec<HostName>>,
+    /// Connections of one client address [default: 64]; give a reverse proxy on another machine more.
+    #[arg(long, env = "MYELIN_RPC_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER")]
+    pub rpc_connections_per_address: Option<NonZeroUsize>,
     /// Address to agree on blocks at, such as /ip4/0.0.0.0/tcp/30333.
     #[arg(long, env = "MYELIN_P2P_LISTEN", value_name = "MULTIADDR")]
     pub p2p_listen: Option<Multiaddr>,
@@ -157,6 +161,9 @@ impl NodeOptions {
             rpc_port: self.rpc_port.or(others.rpc_port),
             rpc_allowed_origin: self.rpc_allowed_origin.or(others.rpc_allowed_origin),
             rpc_allowed_host: self.rpc_allowed_host.or(others.rpc_allowed_host),
+            rpc_connections_per_address: self
+                .rpc_connections_per_address
+                .or(others.rpc_connections_per_address),
             p2p_listen: self.p2p_listen.or(others.p2p_listen),
             p2p_peers: self.p2p_peers.or(others.p2p_peers),
             gossip_listen: self.gossip_listen.or(others.gossip_listen),
@@ -179,10 +186,14 @@ impl NodeOptions {
     fn into_settings(self) -> NodeSettings {
         let address = self.rpc_address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let address = SocketAddr::new(address, self.rpc_port.unwrap_or(DEFAULT_RPC_PORT));
+        let mut rpc = web::rpc_config(address, self.rpc_allowed_origin, self.rpc_allowed_host);
+        if let Some(connections) = self.rpc_connections_per_address {
+            rpc.max_connections_per_address = connections.get();
+        }
         NodeSettings {
             base_path: self.base_path,
             chain: self.chain,
-            rpc: web::rpc_config(address, self.rpc_allowed_origin, self.rpc_allowed_host),
+            rpc,
             p2p_listen: self.p2p_listen,
             p2p_peers: self.p2p_peers.unwrap_or_default(),
             gossip_listen: self.gossip_listen,
@@ -275,6 +286,7 @@ mod tests {
             rpc-port = 1
             rpc-allowed-origin = ["https://wallet.example", "http://10.0.0.2:3000"]
             rpc-allowed-host = ["node.example"]
+            rpc-connections-per-address = 9
             p2p-listen = "/ip4/0.0.0.0/tcp/2"
             p2p-peers = ["/dns4/one/tcp/3"]
             gossip-listen = "/ip4/0.0.0.0/tcp/4"
@@ -293,6 +305,7 @@ mod tests {
             rpc: RpcConfig {
                 allowed_origins: vec!["https://wallet.example".to_owned(), "http://10.0.0.2:3000".to_owned()],
                 allowed_hosts: vec!["node.example".to_owned()],
+                max_connections_per_address: 9,
                 ..RpcConfig::at("0.0.0.0:1".parse().unwrap())
             },
             p2p_listen: Some("/ip4/0.0.0.0/tcp/2".parse().unwrap()),
@@ -321,6 +334,7 @@ mod tests {
             ),
             ("rpc-allowed-host = [\"a:1\"]", 1, "rpc-allowed-host", "without scheme and port"),
             ("gossip-peers = [\n  \"/ip4/1.2.3.4\",\n  \"nowhere\",\n]", 3, "gossip-peers", "multiaddr"),
+            ("rpc-connections-per-address = 0", 1, "rpc-connections-per-address", "nonzero"),
             ("history = 0", 1, "history", "from 1 on"),
             ("history = true", 1, "history", "expected \"archive\" or a number of blocks"),
             ("validator = \"yes\"", 1, "validator", "expected a boolean"),

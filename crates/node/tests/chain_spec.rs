@@ -115,13 +115,16 @@ fn every_wrong_value_is_named() {
             "unknown key `genesis.market.new_subnet.extra`",
         ),
         (|spec| spec["kind"] = json!("toy"), "wrong at `kind`: unknown variant `toy`"),
-        (|spec| spec["name"] = json!(" "), "its name has to have 1 to 64 bytes"),
+        (|spec| spec["name"] = json!(" "), "its name has 1 bytes, expected 1 to 64 that are not all blank"),
         (|spec| spec["genesis"]["balances"][1][0] = json!("5Grw"), "wrong at `genesis.balances[1][0]`"),
         (
             |spec| spec["genesis"]["balances"][1][1] = json!(-1),
             "wrong at `genesis.balances[1][1]`: invalid value: integer `-1`, expected u64",
         ),
-        (|spec| spec["genesis"]["balances"][1][1] = json!(u64::MAX), "more than there can be"),
+        (
+            |spec| spec["genesis"]["balances"][1][1] = json!(u64::MAX),
+            "add up to more than 18446744073709551615 rao",
+        ),
         (|spec| spec["genesis"]["balances"][1] = spec["genesis"]["balances"][0].clone(), "duplicate"),
         (|spec| spec["genesis"]["slot_duration_ms"] = json!(0), "`genesis.slot_duration_ms` is 0"),
         (|spec| spec["kind"] = json!("live"), "`genesis.sudo` is set"),

@@ -21,8 +21,21 @@ pub struct RpcConfig {
     pub allowed_origins: Vec<String>,
     /// Names by which clients may address the server, besides `localhost` and IP addresses. `*` stands for all.
     pub allowed_hosts: Vec<String>,
-    /// Open connections; more are refused.
+    /// Open connections; more are refused, unless one that has not asked for anything yet can make room.
     pub max_connections: usize,
+    /// Those of them that come from one address; in IPv6, from one /64 network.
+    pub max_connections_per_address: usize,
+    /// The same for an address of this machine, where reverse proxies connect from.
+    pub max_connections_per_loopback_address: usize,
+    /// How long a new connection may take until the head of its first request is there.
+    pub max_head_time: Duration,
+    /// How long the body of a request may take after its head.
+    pub max_body_time: Duration,
+    /// How long an HTTP connection may take from one answer to the next request.
+    pub max_idle_time: Duration,
+    /// How often a WebSocket client is asked whether it is there. One that says nothing to three of these questions is
+    /// disconnected at the next.
+    pub ping_interval: Duration,
     /// Bytes of a request or batch.
     pub max_request_bytes: u32,
     /// Bytes of an answer.
@@ -62,6 +75,12 @@ impl Default for RpcConfig {
             allowed_origins: vec![POLKADOT_APPS.to_owned()],
             allowed_hosts: Vec::new(),
             max_connections: 512,
+            max_connections_per_address: 64,
+            max_connections_per_loopback_address: 384,
+            max_head_time: Duration::from_secs(10),
+            max_body_time: Duration::from_secs(30),
+            max_idle_time: Duration::from_secs(60),
+            ping_interval: Duration::from_secs(30),
             // Twice the largest extrinsic, because it comes in hexadecimal, and something around it.
             max_request_bytes: 5 << 20,
             max_response_bytes: 64 << 20,

@@ -6,7 +6,7 @@
 //! - requests stay unread in the socket while the client does not take answers, or enough requests are under way;
 //! - no further request is worked on while too many bytes of answers wait, and none of a connection that holds more than its
 //!   share while all connections together hold too much;
-//! - a client that takes nothing for too long is disconnected.
+//! - a client that takes nothing for too long is disconnected, and so is one that [asks](Deadline) for nothing.
 
 use std::{
     future::Future,
@@ -46,6 +46,7 @@ use tokio_util::{
 };
 
 use crate::{
+    deadline::Deadline,
     error::{busy, needs_websocket, RpcResult},
     gate::Transport,
     statistics::RpcStatistics,
@@ -147,7 +148,8 @@ impl Flow {
     }
 
     /// Bytes were written. They include what is not accounted for, such as headers and notifications.
-    fn wrote(&self, bytes: usize) {
+    /// Returns how many of them are accounted for.
+    fn wrote(&self, bytes: usize) -> usize {
         let before = self
             .unread_bytes
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |unread| Some(unread.saturating_sub(bytes)));
@@ -161,6 +163,7 @@ impl Flow {
             self.drained.notify_waiters();
         }
         self.wake_reader();
+        owed
     }
 
     fn may_read(&self) -> bool {
@@ -335,10 +338,14 @@ impl<'a> RpcServiceT<'a> for Metered {
     }
 }
 
-/// A socket that is read only while its flow allows, and fails when the other side reads nothing for too long.
+/// A socket that is read only while its flow allows, and fails when the other side reads nothing, or asks for nothing, for too
+/// long.
 pub(crate) struct Guarded<S, Held> {
     socket: S,
     flow: Arc<Flow>,
+    deadline: Arc<Deadline>,
+    /// Runs until the deadline.
+    timer: Pin<Box<Sleep>>,
     max_stalled_time: Duration,
     /// Runs while a write cannot go on.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -357,6 +364,7 @@ impl<S, Held> Guarded<S, Held> {
     pub fn new(
         socket: S,
         flow: Arc<Flow>,
+        deadline: Arc<Deadline>,
         max_stalled_time: Duration,
         cut: CancellationToken,
         held: Held,
@@ -364,6 +372,8 @@ impl<S, Held> Guarded<S, Held> {
         Self {
             socket,
             flow,
+            timer: deadline.timer(),
+            deadline,
             max_stalled_time,
             stalled: None,
             cut_while_reading: Box::pin(cut.clone().cancelled_owned()),
@@ -379,7 +389,7 @@ impl<S, Held> Guarded<S, Held> {
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(time)));
         if stalled.as_mut().poll(context).is_ready() {
             self.flow.abandon();
-            return Poll::Ready(Err(timed_out()));
+            return Poll::Ready(Err(timed_out("read")));
         }
         poll_cut(&mut self.cut_while_writing, context)
     }
@@ -387,18 +397,21 @@ impl<S, Held> Guarded<S, Held> {
     fn written(&mut self, result: io::Result<usize>) -> Poll<io::Result<usize>> {
         self.stalled = None;
         if let Ok(bytes) = result {
-            self.flow.wrote(bytes);
+            if self.flow.wrote(bytes) > 0 {
+                self.deadline.took_answer();
+            }
         }
         Poll::Ready(result)
     }
 }
 
-fn timed_out() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the client has not read anything for too long")
+fn timed_out(done: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("the client has not {done} anything for too long"))
 }
 
 fn poll_cut<T>(cut: &mut Cut, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-    let aborted = || Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the node stops"));
+    let aborted =
+        || Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the node stops, or needs the place"));
     cut.as_mut().poll(context).map(|()| aborted())
 }
 
@@ -416,7 +429,7 @@ impl<S: AsyncRead + Unpin, Held: Unpin> AsyncRead for Guarded<S, Held> {
     ) -> Poll<io::Result<()>> {
         self.flow.reader.register(context.waker());
         if self.flow.abandoned.load(Ordering::Acquire) {
-            return Poll::Ready(Err(timed_out()));
+            return Poll::Ready(Err(timed_out("read")));
         }
         if self.flow.may_read() {
             let before = buffer.filled().len();
@@ -425,6 +438,10 @@ impl<S: AsyncRead + Unpin, Held: Unpin> AsyncRead for Guarded<S, Held> {
                 self.flow.undecoded_bytes.fetch_add(bytes, Ordering::AcqRel);
                 return Poll::Ready(result);
             }
+        }
+        let Self { deadline, timer, .. } = &mut *self;
+        if deadline.poll_passed(timer, context).is_ready() {
+            return Poll::Ready(Err(timed_out("asked for")));
         }
         poll_cut(&mut self.cut_while_reading, context)
     }

@@ -10,6 +10,7 @@ use std::{
     net::IpAddr,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures::{
@@ -27,7 +28,10 @@ use http::{
 use jsonrpsee::server::{ws::is_upgrade_request, HttpBody, HttpResponse};
 use tower::Service;
 
-use crate::RpcConfig;
+use crate::{
+    deadline::{Deadline, TimedBody},
+    RpcConfig,
+};
 
 /// Allows everything.
 const ANY: &str = "*";
@@ -86,22 +90,24 @@ impl Transport {
     }
 }
 
-/// A service behind a gate.
+/// A connection's service behind a gate.
 #[derive(Clone)]
 pub(crate) struct Gated<S> {
     service: S,
     gate: Arc<Gate>,
+    deadline: Arc<Deadline>,
+    max_body_time: Duration,
 }
 
 impl<S> Gated<S> {
-    pub fn new(service: S, gate: Arc<Gate>) -> Self {
-        Self { service, gate }
+    pub fn new(service: S, gate: Arc<Gate>, deadline: Arc<Deadline>, max_body_time: Duration) -> Self {
+        Self { service, gate, deadline, max_body_time }
     }
 }
 
 impl<S, B> Service<Request<B>> for Gated<S>
 where
-    S: Service<Request<B>, Response = HttpResponse>,
+    S: Service<Request<TimedBody<B>>, Response = HttpResponse>,
     S::Future: Send + 'static,
 {
     type Response = HttpResponse;
@@ -114,6 +120,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let asked = self.deadline.begin();
         let transport = Transport::of(&request);
         request.extensions_mut().insert(transport);
         if let Some(refusal) = self.gate.refusal(&request) {
@@ -123,8 +130,15 @@ where
         if is_preflight(&request) {
             return Either::Left(ready(Ok(readable_by(page, permission()))));
         }
-        let answer = self.service.call(request);
-        Either::Right(answer.map_ok(|answer| readable_by(page, answer)).boxed())
+        let max_body_time = self.max_body_time;
+        let answer = self.service.call(request.map(|body| TimedBody::new(body, max_body_time)));
+        let answered = move |answer: HttpResponse| {
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                asked.becomes_websocket();
+            }
+            readable_by(page, answer)
+        };
+        Either::Right(answer.map_ok(answered).boxed())
     }
 }
 

@@ -11,14 +11,28 @@
 //! [`RpcConfig`] bounds something that a client could otherwise make the node do without end. Work on the database or the runtime never runs on an async thread and takes turns, so that
 //! whatever clients ask, blocks are made on time.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing
+    )
+)]
+
 mod config;
 mod connection;
 mod context;
+mod deadline;
 mod error;
 mod gate;
 mod metadata;
 mod methods;
 mod parameters;
+mod places;
+mod refusal;
 mod runtime_calls;
 mod server;
 mod statistics;

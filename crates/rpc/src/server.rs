@@ -12,7 +12,6 @@ use jsonrpsee::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tokio_util::{
@@ -22,20 +21,19 @@ use tokio_util::{
 
 use crate::{
     connection::{Flow, Guarded, Metered, Traffic},
+    deadline::Deadline,
     gate::{Gate, Gated},
     methods,
+    places::Places,
+    refusal::Refusals,
     statistics::{Connected, RpcStatistics},
     subscriptions, Context, RpcConfig, Services,
 };
 
 /// Characters of a subscription's id.
 const ID_LENGTH: usize = 16;
-/// How often idle WebSocket connections are asked whether they are alive.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-/// How long they may be silent.
-const SILENCE_LIMIT: Duration = Duration::from_secs(90);
-/// Connections above the limit that are accepted to be told so.
-const REFUSED_CONNECTIONS: usize = 64;
+/// How many questions whether it is there a WebSocket client may leave unanswered.
+const MAX_UNANSWERED_PINGS: u32 = 3;
 /// How long connections may take to end by themselves when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long to wait before accepting again when the system has no more file handles.
@@ -126,14 +124,14 @@ fn all_methods(context: &Arc<Context>) -> Result<Methods, RegisterMethodError> {
     Ok(module.into())
 }
 
-/// What a connection takes up until it is over.
-type Place = (OwnedSemaphorePermit, TaskTrackerToken, Connected);
+/// What a connection holds until it is over.
+type Held = (TaskTrackerToken, Connected);
 
 /// Takes in connections until the server stops.
 async fn accept(
     listener: TcpListener,
     context: Arc<Context>,
-    serve: impl Fn(TcpStream, &StopHandle),
+    serve: impl Fn(TcpStream, SocketAddr, &StopHandle),
     stopping: CancellationToken,
 ) {
     let _going_on = context.workshop.token();
@@ -144,7 +142,7 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) => serve(socket, &stop_handle),
+            Ok((socket, from)) => serve(socket, from, &stop_handle),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 sleep(ACCEPT_PAUSE).await;
@@ -161,7 +159,7 @@ fn connection_server(
     methods: Methods,
     statistics: &Arc<RpcStatistics>,
     cut: CancellationToken,
-) -> impl Fn(TcpStream, &StopHandle) {
+) -> impl Fn(TcpStream, SocketAddr, &StopHandle) {
     let (context, statistics) = (Arc::clone(context), Arc::clone(statistics));
     let config = context.config.clone();
     let service_builder = Server::builder()
@@ -172,24 +170,32 @@ fn connection_server(
         .set_batch_request_config(BatchRequestConfig::Limit(config.max_batch))
         .set_message_buffer_capacity(config.notification_capacity)
         .set_id_provider(RandomStringIdProvider::new(ID_LENGTH))
-        .enable_ws_ping(PingConfig::new().ping_interval(PING_INTERVAL).inactive_limit(SILENCE_LIMIT))
+        .enable_ws_ping(ping(config.ping_interval))
         .to_service_builder()
-        .max_connections(u32::try_from(config.max_connections).unwrap_or(u32::MAX));
-    let places = config.max_connections.saturating_add(REFUSED_CONNECTIONS).min(Semaphore::MAX_PERMITS);
-    let places = Arc::new(Semaphore::new(places));
+        // The library counts requests. Here connections are counted, before anything is read from them.
+        .max_connections(u32::MAX);
+    let (places, refusals) = (Places::new(&config), Refusals::new());
     let traffic = Arc::new(Traffic::default());
     let gate = Arc::new(Gate::new(&config));
-    move |socket, stop_handle| {
-        // Beyond the reserve for refusals, the socket is closed without a word.
-        let Ok(permit) = Arc::clone(&places).try_acquire_owned() else { return statistics.refuse() };
+    move |socket, from, stop_handle| {
+        let cut = cut.child_token();
+        let place = match places.take(from.ip(), cut.clone()) {
+            Ok(place) => place,
+            Err(reason) => {
+                statistics.refuse();
+                return refusals.refuse(socket, reason);
+            }
+        };
+        let deadline = Deadline::new(place, &config);
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "a connection sends small packets late");
         }
-        let place: Place = (permit, context.workshop.token(), statistics.connected());
+        let held: Held = (context.workshop.token(), statistics.connected());
         let flow = Flow::new(Arc::clone(&traffic), &config);
         // Later than subscriptions are closed, so that a client that reads again learns why they were.
         let max_stalled_time = 2 * config.max_unread_time;
-        let stream = Guarded::new(socket, Arc::clone(&flow), max_stalled_time, cut.clone(), place);
+        let stream =
+            Guarded::new(socket, Arc::clone(&flow), Arc::clone(&deadline), max_stalled_time, cut, held);
         let (serving, counting, known) = (Arc::clone(&context), Arc::clone(&statistics), methods.clone());
         let metered = move |service: RpcService| {
             Metered::new(
@@ -204,12 +210,20 @@ fn connection_server(
             .clone()
             .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(metered))
             .build(methods.clone(), stop_handle.clone());
-        let service = Gated::new(service, Arc::clone(&gate));
+        let service = Gated::new(service, Arc::clone(&gate), Arc::clone(&deadline), config.max_body_time);
         let stopped = stop_handle.clone().shutdown();
+        let statistics = Arc::clone(&statistics);
         tokio::spawn(async move {
             if let Err(error) = serve_with_graceful_shutdown(stream, service, stopped).await {
                 tracing::debug!(%error, "a connection ended with an error");
             }
+            if deadline.has_passed() {
+                statistics.close_silent();
+            }
         });
     }
+}
+
+fn ping(interval: Duration) -> PingConfig {
+    PingConfig::new().ping_interval(interval).inactive_limit(interval * MAX_UNANSWERED_PINGS)
 }

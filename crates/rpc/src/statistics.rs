@@ -38,6 +38,7 @@ pub struct RpcStatistics {
     accepted: AtomicU64,
     closed: AtomicU64,
     refused: AtomicU64,
+    silent: AtomicU64,
 }
 
 impl RpcStatistics {
@@ -71,9 +72,14 @@ impl RpcStatistics {
         self.accepted.load(Ordering::Acquire)
     }
 
-    /// Connections that were closed at once because there were too many.
+    /// Connections that were turned away because there were too many.
     pub fn refused_connections(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Connections that were closed because they asked for nothing.
+    pub fn silent_connections(&self) -> u64 {
+        self.silent.load(Ordering::Relaxed)
     }
 
     /// A request was answered.
@@ -93,6 +99,10 @@ impl RpcStatistics {
 
     pub(crate) fn refuse(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn close_silent(&self) {
+        self.silent.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -27,9 +27,9 @@ impl Origin {
 }
 
 /// Whether the operator has named a peer at this address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Standing {
-    /// It was named: nothing is limited but its connections.
+    /// It was named: it has an allowance of its own, and is never dropped.
     Named,
     /// It was not.
     Stranger,
@@ -49,6 +49,15 @@ pub(super) enum Passage {
     },
 }
 
+impl Passage {
+    fn after(wait: Duration) -> Self {
+        match wait {
+            Duration::ZERO => Self::Free,
+            wait => Self::After(wait),
+        }
+    }
+}
+
 struct Account {
     connections: usize,
     allowance: Allowance,
@@ -63,10 +72,10 @@ impl Account {
     }
 }
 
-/// The accounts of all addresses.
+/// The accounts of all addresses. One that becomes named, or is not any more, has two for a while.
 pub(super) struct Ledger {
     limits: GateLimits,
-    accounts: HashMap<Origin, Account>,
+    accounts: HashMap<(Origin, Standing), Account>,
     strangers: usize,
     of_all_strangers: Allowance,
 }
@@ -83,17 +92,15 @@ impl Ledger {
         if is_stranger && self.strangers >= self.limits.max_strangers {
             return false;
         }
-        if is_stranger && self.accounts.len() >= MAX_ORIGINS && !self.accounts.contains_key(&origin) {
+        if is_stranger
+            && self.accounts.len() >= MAX_ORIGINS
+            && !self.accounts.contains_key(&(origin, standing))
+        {
             return false;
         }
-        let limits = self.limits;
-        let account = self.accounts.entry(origin).or_insert_with(|| Account {
-            connections: 0,
-            allowance: Allowance::new(limits.burst_bytes, limits.bytes_per_second, now),
-            empty_since: None,
-            banned_until: None,
-        });
-        if account.connections >= limits.max_connections_per_ip {
+        let max_connections = self.limits.max_connections_per_ip;
+        let account = self.account(origin, standing, now);
+        if account.connections >= max_connections {
             return false;
         }
         if is_stranger {
@@ -101,15 +108,29 @@ impl Ledger {
                 return false;
             }
             account.allowance.charge(CONNECTION_COST, now);
-            self.strangers += 1;
         }
         account.connections += 1;
+        self.strangers += usize::from(is_stranger);
         true
     }
 
-    /// Says what happens with bytes from an admitted stranger.
-    pub fn charge(&mut self, origin: Origin, bytes: u64, now: Instant) -> Passage {
-        let Some(account) = self.accounts.get_mut(&origin) else { return Passage::Dropped { is_new: false } };
+    fn account(&mut self, origin: Origin, standing: Standing, now: Instant) -> &mut Account {
+        let (burst, per_second) = match standing {
+            Standing::Named => (self.limits.named_burst_bytes, self.limits.named_bytes_per_second),
+            Standing::Stranger => (self.limits.burst_bytes, self.limits.bytes_per_second),
+        };
+        self.accounts.entry((origin, standing)).or_insert_with(|| Account {
+            connections: 0,
+            allowance: Allowance::new(burst, per_second, now),
+            empty_since: None,
+            banned_until: None,
+        })
+    }
+
+    /// Says what happens with bytes from an admitted connection, or from one to a named peer.
+    pub fn charge(&mut self, origin: Origin, standing: Standing, bytes: u64, now: Instant) -> Passage {
+        let GateLimits { patience, ban, .. } = self.limits;
+        let account = self.account(origin, standing, now);
         if account.is_banned(now) {
             return Passage::Dropped { is_new: false };
         }
@@ -117,19 +138,19 @@ impl Ledger {
             account.empty_since = None;
         }
         let own = account.allowance.charge(bytes, now);
+        if standing == Standing::Named {
+            return Passage::after(own);
+        }
         if !own.is_zero() {
             let since = *account.empty_since.get_or_insert(now);
-            if now.saturating_duration_since(since) >= self.limits.patience {
-                account.banned_until = now.checked_add(self.limits.ban);
+            if now.saturating_duration_since(since) >= patience {
+                account.banned_until = now.checked_add(ban);
                 account.empty_since = None;
                 return Passage::Dropped { is_new: true };
             }
         }
         // Who is slow only because of others is never dropped for it.
-        match own.max(self.of_all_strangers.charge(bytes, now)) {
-            Duration::ZERO => Passage::Free,
-            wait => Passage::After(wait),
-        }
+        Passage::after(own.max(self.of_all_strangers.charge(bytes, now)))
     }
 
     /// A connection that was admitted has ended.
@@ -137,7 +158,7 @@ impl Ledger {
         if standing == Standing::Stranger {
             self.strangers = self.strangers.saturating_sub(1);
         }
-        if let Some(account) = self.accounts.get_mut(&origin) {
+        if let Some(account) = self.accounts.get_mut(&(origin, standing)) {
             account.connections = account.connections.saturating_sub(1);
         }
     }
@@ -169,6 +190,8 @@ mod tests {
             burst_bytes: 2 << 20,
             all_bytes_per_second: 2 << 20,
             all_burst_bytes: 3 << 20,
+            named_bytes_per_second: 4 << 20,
+            named_burst_bytes: 8 << 20,
             patience: Duration::from_secs(10),
             ban: Duration::from_secs(60),
         }
@@ -184,6 +207,21 @@ mod tests {
         assert_ne!(origin("192.0.2.1"), origin("192.0.2.2"));
         assert_eq!(origin("2001:db8:1:2::3"), origin("2001:db8:1:2:ffff::4"));
         assert_ne!(origin("2001:db8:1:2::3"), origin("2001:db8:1:3::3"));
+    }
+
+    #[test]
+    fn connections_that_this_node_has_begun_take_no_places() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(limits(), now);
+        let named = origin("192.0.2.1");
+        assert_eq!(ledger.charge(named, Standing::Named, 1, now), Passage::Free);
+        ledger.sweep(now + Duration::from_secs(1));
+        assert_eq!(ledger.len(), 0, "nothing is known about it");
+        assert_eq!(
+            ledger.charge(named, Standing::Named, 9 << 20, now),
+            Passage::After(Duration::from_millis(250))
+        );
+        assert_eq!((0..5).filter(|_| ledger.admit(named, Standing::Named, now)).count(), 3);
     }
 
     #[test]
@@ -220,7 +258,7 @@ mod tests {
         assert!(ledger.admit(one, STRANGER, start));
         let (mut now, mut passed) = (start, 0_u64);
         let dropped = loop {
-            match ledger.charge(one, 64 << 10, now) {
+            match ledger.charge(one, STRANGER, 64 << 10, now) {
                 Passage::Free => passed += 64 << 10,
                 Passage::After(wait) => {
                     passed += 64 << 10;
@@ -233,7 +271,11 @@ mod tests {
         let took = now - start;
         assert!((Duration::from_secs(10)..Duration::from_secs(11)).contains(&took), "{took:?}");
         assert!(passed <= (2 << 20) + (11 << 20), "{passed} bytes");
-        assert_eq!(ledger.charge(one, 1, now), Passage::Dropped { is_new: false }, "on all its connections");
+        assert_eq!(
+            ledger.charge(one, STRANGER, 1, now),
+            Passage::Dropped { is_new: false },
+            "on all its connections"
+        );
         assert!(!ledger.admit(one, STRANGER, now + Duration::from_secs(59)));
         ledger.leave(one, STRANGER);
         ledger.sweep(now + Duration::from_secs(59));
@@ -252,7 +294,7 @@ mod tests {
         for _ in 0..100 {
             // Three MiB at once, every four seconds: more than there is at once, and less than comes back.
             for _ in 0..48 {
-                match ledger.charge(one, 64 << 10, now) {
+                match ledger.charge(one, STRANGER, 64 << 10, now) {
                     Passage::Free => {}
                     Passage::After(wait) => now += wait,
                     Passage::Dropped { .. } => panic!("an honest peer is dropped"),
@@ -272,7 +314,7 @@ mod tests {
         // One MiB each in one second is what each may send, and twice what all may.
         for second in 0..60 {
             for origin in origins {
-                match ledger.charge(origin, 1 << 20, start + Duration::from_secs(second)) {
+                match ledger.charge(origin, STRANGER, 1 << 20, start + Duration::from_secs(second)) {
                     Passage::Free => {}
                     Passage::After(wait) => waits.push(wait),
                     Passage::Dropped { .. } => panic!("an honest peer is dropped"),
@@ -280,6 +322,27 @@ mod tests {
             }
         }
         assert!(waits.last().is_some_and(|wait| *wait > Duration::from_secs(50)), "{waits:?}");
+    }
+
+    #[test]
+    fn who_was_named_waits_and_is_never_dropped() {
+        let start = Instant::now();
+        let mut ledger = Ledger::new(limits(), start);
+        let one = origin("192.0.2.1");
+        assert!(ledger.admit(one, Standing::Named, start));
+        let (mut now, mut passed) = (start, 0_u64);
+        while now < start + Duration::from_secs(60) {
+            match ledger.charge(one, Standing::Named, 1 << 20, now) {
+                Passage::Free => {}
+                Passage::After(wait) => now += wait,
+                Passage::Dropped { .. } => panic!("a named peer is dropped"),
+            }
+            passed += 1 << 20;
+        }
+        assert!((240..=250).contains(&(passed >> 20)), "{passed} bytes in a minute, 4 MiB/s and 8 at once");
+        // Strangers are none the worse for it, also at the same address.
+        assert!(ledger.admit(one, STRANGER, now));
+        assert_eq!(ledger.charge(one, STRANGER, 1 << 20, now), Passage::Free);
     }
 
     #[test]

@@ -8,15 +8,19 @@
 //! - Bytes are taken from the allowance of their address, which fills up again at a steady rate, and from one that all
 //!   strangers share. While either is empty, nothing more is read, so that TCP makes the sender wait.
 //! - An address that keeps its own allowance empty for too long is dropped, and refused for a while.
-//! - An address where the operator has named a persistent peer is a *named* one. It has places of its own and no limit of
-//!   bytes: this node also dials it, and connections that it has dialled do not pass here.
+//! - An address where the operator has named a persistent peer is a *named* one. It has places of its own and a larger
+//!   allowance. While that is empty it waits, too, but it is never dropped: the chain may need it.
+//! - The engine also dials named peers. It is told a port of this machine for each of them, behind which the gate connects
+//!   to the peer itself, so that what comes in on these connections counts as well.
 //!
-//! Bytes that a node reads from strangers are thus bounded whatever they do, and with them what the engine remembers.
+//! Bytes that a node reads from others are thus bounded whatever they do, and with them what the engine remembers. They are
+//! encrypted, so that bytes and connections are all that can be counted here.
 //!
 //! The engine tells its peers the address that it listens on, and cannot be told another. Discovery among peers needs the
-//! public one, so a node that has it on listens without a gate.
+//! public one, so a node that has it on listens, and dials, without a gate.
 
 mod allowance;
+mod door;
 mod ledger;
 
 use std::{
@@ -41,7 +45,10 @@ use tokio::{
     time::{interval, sleep, MissedTickBehavior},
 };
 
-use self::ledger::{Ledger, Origin, Passage, Standing};
+use self::{
+    door::Door,
+    ledger::{Ledger, Origin, Passage, Standing},
+};
 use crate::{BftError, PeerAddress};
 
 /// Bytes that are read from a connection at once.
@@ -50,6 +57,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the names of persistent peers are resolved again.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the operator is told that named peers are made to wait.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// The pause after a connection could not be taken, for example because the process has too many files open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -68,7 +77,11 @@ pub struct GateLimits {
     pub all_bytes_per_second: u64,
     /// Bytes from all of them at once.
     pub all_burst_bytes: u64,
-    /// For how long an address may keep its allowance empty before it is dropped.
+    /// Bytes a second from an address where peers are that the operator has named.
+    pub named_bytes_per_second: u64,
+    /// Bytes from it at once.
+    pub named_burst_bytes: u64,
+    /// For how long a stranger's address may keep its allowance empty before it is dropped.
     pub patience: Duration,
     /// For how long it is refused then.
     pub ban: Duration,
@@ -79,7 +92,8 @@ impl GateLimits {
     /// 250 ms sends 2.8 MB.
     pub const DEFAULT_RATE: u64 = 8 << 20;
 
-    /// The usual limits with another rate: two seconds' worth at once, and twice as much from all strangers together.
+    /// The usual limits with another rate: two seconds' worth at once, twice as much from all strangers together, and four
+    /// times as much from a named peer.
     pub fn at_rate(bytes_per_second: u64) -> Self {
         Self {
             max_connections_per_ip: 64,
@@ -88,6 +102,8 @@ impl GateLimits {
             burst_bytes: bytes_per_second.saturating_mul(2),
             all_bytes_per_second: bytes_per_second.saturating_mul(2),
             all_burst_bytes: bytes_per_second.saturating_mul(4),
+            named_bytes_per_second: bytes_per_second.saturating_mul(4),
+            named_burst_bytes: bytes_per_second.saturating_mul(8),
             patience: Duration::from_secs(10),
             ban: Duration::from_secs(60),
         }
@@ -107,10 +123,12 @@ pub struct GateCounts {
     pub accepted: u64,
     /// Connections that were closed at once.
     pub refused: u64,
-    /// Bytes that were read.
+    /// Bytes that were read from others, also on connections to them.
     pub bytes: u64,
-    /// How often a sender was made to wait.
+    /// How often a stranger was made to wait.
     pub throttled: u64,
+    /// How often a named peer was made to wait.
+    pub named_throttled: u64,
     /// Addresses that were dropped because they sent too much for too long.
     pub dropped: u64,
 }
@@ -122,6 +140,7 @@ pub(crate) struct GateCounters {
     refused: AtomicU64,
     bytes: AtomicU64,
     throttled: AtomicU64,
+    named_throttled: AtomicU64,
     dropped: AtomicU64,
 }
 
@@ -133,6 +152,7 @@ impl GateCounters {
             refused: load(&self.refused),
             bytes: load(&self.bytes),
             throttled: load(&self.throttled),
+            named_throttled: load(&self.named_throttled),
             dropped: load(&self.dropped),
         }
     }
@@ -187,6 +207,7 @@ impl EnginePort {
 pub(crate) struct Gate {
     listener: TcpListener,
     persistent_peers: Vec<PeerAddress>,
+    doors: Vec<Door>,
     shared: Arc<Shared>,
     connections: JoinSet<()>,
 }
@@ -196,13 +217,15 @@ struct Shared {
     ledger: Mutex<Ledger>,
     named: Mutex<HashSet<Origin>>,
     counters: Arc<GateCounters>,
+    /// When the operator was told last that a named peer is made to wait.
+    told: Mutex<Option<Instant>>,
 }
 
 impl Gate {
     /// A gate from the public port to the engine's.
     ///
     /// # Errors
-    /// When the listener cannot be used.
+    /// When the listener cannot be used, or there are no ports for the ways to the persistent peers.
     pub fn new(
         listener: StdTcpListener,
         engine: SocketAddr,
@@ -215,13 +238,21 @@ impl Gate {
             ledger: Mutex::new(Ledger::new(limits, Instant::now())),
             named: Mutex::new(persistent_peers.iter().filter_map(PeerAddress::ip).map(Origin::of).collect()),
             counters,
+            told: Mutex::new(None),
         };
+        let doors = persistent_peers.iter().map(|peer| Door::to(peer.clone())).collect::<io::Result<_>>()?;
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
             persistent_peers,
+            doors,
             shared: Arc::new(shared),
             connections: JoinSet::new(),
         })
+    }
+
+    /// Where the engine reaches the persistent peers.
+    pub fn ways_out(&self) -> Vec<PeerAddress> {
+        self.doors.iter().map(Door::address).collect()
     }
 
     /// Passes connections on for as long as it is polled; all of them end with it.
@@ -230,6 +261,10 @@ impl Gate {
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut resolving = JoinSet::new();
         resolving.spawn(keep_resolving(Arc::clone(&self.shared), std::mem::take(&mut self.persistent_peers)));
+        let mut doors = JoinSet::new();
+        for door in std::mem::take(&mut self.doors) {
+            doors.spawn(door.run(Arc::clone(&self.shared)));
+        }
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
@@ -252,10 +287,14 @@ impl Gate {
             return;
         }
         count(&self.shared.counters.accepted, 1);
-        let guest = Guest { shared: Arc::clone(&self.shared), origin, standing };
+        let admitted = Admitted { shared: Arc::clone(&self.shared), origin, standing };
         self.connections.spawn(async move {
-            // Whatever goes wrong on one side ends the other.
-            if let Err(error) = guest.pass(connection).await {
+            let passing = async {
+                let inside = TcpStream::connect(admitted.shared.engine).await?;
+                let guest = Guest { shared: Arc::clone(&admitted.shared), origin, standing };
+                guest.pass(connection, inside).await
+            };
+            if let Err(error) = passing.await {
                 tracing::debug!(%error, ?origin, "a connection of another node has ended");
             }
         });
@@ -271,22 +310,29 @@ impl Shared {
     }
 }
 
-/// A connection that was admitted.
+/// A place that is taken until this is dropped.
+struct Admitted {
+    shared: Arc<Shared>,
+    origin: Origin,
+    standing: Standing,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.shared.ledger.lock().leave(self.origin, self.standing);
+    }
+}
+
+/// A connection with another node.
 struct Guest {
     shared: Arc<Shared>,
     origin: Origin,
     standing: Standing,
 }
 
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.shared.ledger.lock().leave(self.origin, self.standing);
-    }
-}
-
 impl Guest {
-    async fn pass(&self, outside: TcpStream) -> io::Result<()> {
-        let inside = TcpStream::connect(self.shared.engine).await?;
+    /// Passes on what comes from one side to the other. Whatever goes wrong on one of them ends both.
+    async fn pass(&self, outside: TcpStream, inside: TcpStream) -> io::Result<()> {
         outside.set_nodelay(true)?;
         inside.set_nodelay(true)?;
         let (from_outside, mut to_outside) = outside.into_split();
@@ -312,14 +358,11 @@ impl Guest {
     async fn may_pass(&self, bytes: u64) -> bool {
         let counters = &self.shared.counters;
         count(&counters.bytes, bytes);
-        if self.standing == Standing::Named {
-            return true;
-        }
-        let passage = self.shared.ledger.lock().charge(self.origin, bytes, Instant::now());
+        let passage = self.shared.ledger.lock().charge(self.origin, self.standing, bytes, Instant::now());
         match passage {
             Passage::Free => true,
             Passage::After(wait) => {
-                count(&counters.throttled, 1);
+                self.tell_throttled();
                 sleep(wait).await;
                 true
             }
@@ -332,6 +375,20 @@ impl Guest {
             }
         }
     }
+
+    fn tell_throttled(&self) {
+        let counters = &self.shared.counters;
+        if self.standing == Standing::Stranger {
+            return count(&counters.throttled, 1);
+        }
+        count(&counters.named_throttled, 1);
+        let mut told = self.shared.told.lock();
+        let now = Instant::now();
+        if told.is_none_or(|told| now.saturating_duration_since(told) >= WARNING_INTERVAL) {
+            *told = Some(now);
+            tracing::warn!(origin = ?self.origin, "a persistent peer sends more than anybody needs to, and is made to wait; if that goes on, see what is wrong with it");
+        }
+    }
 }
 
 /// Finds out where the persistent peers are, again and again, because names move.
@@ -339,9 +396,69 @@ async fn keep_resolving(shared: Arc<Shared>, peers: Vec<PeerAddress>) {
     loop {
         let mut found = HashSet::new();
         for peer in &peers {
-            found.extend(peer.resolve().await.into_iter().map(Origin::of));
+            found.extend(peer.resolve().await.into_iter().map(|address| Origin::of(address.ip())));
         }
         *shared.named.lock() = found;
         sleep(RESOLVE_INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const BYTES_PER_SECOND: u64 = 64 << 10;
+
+    /// A gate in front of nobody, with one named peer, and its counters.
+    fn gate(peer: SocketAddr) -> (Gate, Arc<GateCounters>) {
+        let counters = Arc::<GateCounters>::default();
+        let limits = GateLimits {
+            named_bytes_per_second: BYTES_PER_SECOND,
+            named_burst_bytes: 2 * BYTES_PER_SECOND,
+            ..GateLimits::default()
+        };
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let gate = Gate::new(listen(any).unwrap(), any, limits, vec![peer.into()], Arc::clone(&counters));
+        (gate.unwrap(), counters)
+    }
+
+    async fn way_out(gate: &Gate) -> TcpStream {
+        let way = gate.ways_out()[0].resolve().await;
+        TcpStream::connect(way.as_slice()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_was_dialled_has_an_allowance_too() {
+        let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (gate, counters) = gate(peer.local_addr().unwrap());
+        let mut engine = way_out(&gate).await;
+        let running = tokio::spawn(gate.run());
+        engine.write_all(b"a greeting").await.unwrap();
+        let (mut flooder, _) = peer.accept().await.unwrap();
+        let mut greeting = [0; 10];
+        flooder.read_exact(&mut greeting).await.unwrap();
+        assert_eq!(&greeting, b"a greeting");
+        let began = Instant::now();
+        tokio::spawn(async move { while flooder.write_all(&[7; 4096]).await.is_ok() {} });
+        let mut flood = vec![0; 4 * BYTES_PER_SECOND as usize];
+        tokio::time::timeout(PATIENCE, engine.read_exact(&mut flood)).await.unwrap().unwrap();
+        assert!(flood.iter().all(|byte| *byte == 7));
+        // Two seconds' worth came at once, and what is read as a whole may overdraw the allowance.
+        assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+        let counts = counters.read();
+        assert!(counts.named_throttled > 0 && counts.dropped == 0, "{counts:?}");
+        running.abort();
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_is_not_there_is_told_by_the_end_of_the_connection() {
+        let nobody = StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let (gate, _) = gate(nobody);
+        let mut engine = way_out(&gate).await;
+        let running = tokio::spawn(gate.run());
+        let ended = tokio::time::timeout(PATIENCE, engine.read_u8()).await.unwrap();
+        assert!(ended.is_err());
+        running.abort();
     }
 }

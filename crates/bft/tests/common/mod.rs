@@ -200,7 +200,8 @@ impl Node {
             Mempool::new(Arc::clone(&chain), MempoolLimits { workers: 1, ..MempoolLimits::default() })
                 .unwrap();
         let application = Application::new(chain, mempool);
-        let bft = Bft::new(config);
+        let mut bft = Bft::new(config);
+        bft.prepare(&application);
         let status = bft.status();
         let shutdown = CancellationToken::new();
         let sequencer = Box::new(bft).run(application.clone(), shutdown.clone());

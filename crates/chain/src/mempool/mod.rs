@@ -129,6 +129,9 @@ pub enum SubmitError {
         /// Seconds since the time of that block.
         age_s: u64,
     },
+    /// The node has just started, and the newest state may not be here.
+    #[error("this node has just started and does not know yet whether its network is ahead; submit again in a few seconds, or to another node")]
+    Unsure,
     /// Too many submissions are being checked.
     #[error("the node is busy checking transactions; submit again in a moment")]
     Busy,
@@ -187,13 +190,27 @@ pub struct PoolStatus {
     pub bytes: usize,
 }
 
-/// How far a node is behind its network.
+/// Why a node cannot judge transactions: its network is ahead, or may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Behind {
-    /// Height of its newest block.
-    pub number: u32,
-    /// Milliseconds since the time of that block.
-    pub age_ms: u64,
+pub enum Behind {
+    /// It has just started, and has not heard how far the others are.
+    Unsure,
+    /// The others are ahead.
+    By {
+        /// Height of its newest block.
+        number: u32,
+        /// Milliseconds since the time of that block.
+        age_ms: u64,
+    },
+}
+
+impl From<Behind> for SubmitError {
+    fn from(behind: Behind) -> Self {
+        match behind {
+            Behind::Unsure => Self::Unsure,
+            Behind::By { number, age_ms } => Self::Behind { number, age_s: age_ms / 1_000 },
+        }
+    }
 }
 
 /// Transactions that wait for a block.
@@ -206,7 +223,7 @@ pub(crate) struct Shared {
     chain: Arc<Chain>,
     limits: MempoolLimits,
     state: Mutex<State>,
-    /// How far the node is behind its network, if it is.
+    /// Whether and how far the node is behind its network.
     behind: Mutex<Option<Behind>>,
     /// Counts the times that something became ready.
     ready_signal: signal::Sender<u64>,
@@ -425,8 +442,8 @@ impl Shared {
     }
 
     fn submit(&self, bytes: Vec<u8>, watcher: Option<watch::Sender>) -> Result<Hash, SubmitError> {
-        if let Some(Behind { number, age_ms }) = *self.behind.lock() {
-            return Err(SubmitError::Behind { number, age_s: age_ms / 1_000 });
+        if let Some(behind) = *self.behind.lock() {
+            return Err(behind.into());
         }
         let limit = self.limits.max_transaction_bytes;
         if bytes.len() > limit {

@@ -2,14 +2,17 @@
 
 use std::{
     fmt,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{bail, Context as _, Result};
 use clap::Args;
+use myelin_client::Client;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
 
 use crate::{
     context::Context,
@@ -22,6 +25,8 @@ use crate::{
 
 const DEFAULT_PORT: u16 = 9944;
 const NAME: &str = "Myelin Localnet";
+/// How long it may take until the validators have agreed on a block.
+const FIRST_BLOCK_PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Args)]
 pub struct LocalnetArguments {
@@ -80,12 +85,37 @@ struct Addresses {
 
 /// Ports for peers, below those that the system gives to outgoing connections: one of these could take a port while its
 /// validator is down.
-const PEER_PORTS: std::ops::Range<u16> = 30_333..32_768;
+const PEER_PORTS: Range<u16> = 30_333..32_768;
 
-/// Addresses on this machine that nobody listens on right now.
-fn free_addresses() -> impl Iterator<Item = SocketAddr> {
-    let addresses = PEER_PORTS.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    addresses.filter(|address| TcpListener::bind(address).is_ok())
+/// Addresses on this machine that are this network's for as long as this exists.
+///
+/// Nobody listens at an address until its validator has started, and while that is down, so another network could find it
+/// free meanwhile. So whoever chooses a port first takes it for UDP, which no validator uses: only one can, and the system
+/// gives it back when the program has ended in whatever way.
+struct Claims {
+    ports: Range<u16>,
+    held: Vec<UdpSocket>,
+}
+
+impl Claims {
+    fn new() -> Self {
+        Self { ports: PEER_PORTS, held: Vec::new() }
+    }
+
+    /// An address that no other network has claimed and nobody listens at.
+    fn claim(&mut self) -> Result<SocketAddr> {
+        let mut addresses = self.ports.by_ref().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let free = addresses.find_map(|address| {
+            let claim = UdpSocket::bind(address).ok()?;
+            TcpListener::bind(address).is_ok().then_some((address, claim))
+        });
+        let Range { start, end } = PEER_PORTS;
+        let (address, claim) = free.with_context(|| {
+            format!("no port from {start} to {} is free on this machine; end other networks on it", end - 1)
+        })?;
+        self.held.push(claim);
+        Ok(address)
+    }
 }
 
 pub async fn run(context: &Context, arguments: LocalnetArguments) -> Result<()> {
@@ -118,25 +148,45 @@ async fn run_nodes(
     rpc_port: u16,
     processes: &mut Processes,
 ) -> Result<()> {
-    let mut free = free_addresses();
-    let mut free = || free.next().context("no free port on this machine");
-    let addresses = (0..files.validators()).map(|_| Ok(Addresses { consensus: free()?, gossip: free()? }));
+    let mut claims = Claims::new();
+    let addresses = (0..files.validators())
+        .map(|_| Ok(Addresses { consensus: claims.claim()?, gossip: claims.claim()? }));
     let addresses = addresses.collect::<Result<Vec<_>>>()?;
     let mut nodes: Vec<ReadyNode> = Vec::new();
     for index in 0..files.validators() {
         context.output.progress(format!("starting validator {index} of {}", files.validators()));
         let port = match rpc_port {
-            0 => free()?.port(),
+            0 => claims.claim()?.port(),
             first => nth_port(first, index)?,
         };
         // A port that a validator can take again when it is started again.
         let arguments = node_arguments(files, &addresses, index, port);
         nodes.push(processes.start_and_hear(&format!("node-{index}"), arguments).await?);
     }
+    until_blocks(&nodes).await;
     let genesis = nodes.first().map(|node| node.genesis.clone()).unwrap_or_default();
     let ready = Ready { chain: files.spec_path(), logs: logs.to_owned(), genesis, nodes };
     context.output.result(&ready)?;
     processes.keep_running(|text| context.output.progress(text)).await
+}
+
+/// Waits until each validator has a new block, because it refuses transactions until then. A network that cannot agree is a
+/// network all the same, so there is a limit.
+async fn until_blocks(nodes: &[ReadyNode]) {
+    let mut waiting = JoinSet::new();
+    for node in nodes {
+        let url = node.rpc.clone();
+        waiting.spawn(async move {
+            let client = Client::connect(url).await?;
+            let height = client.block_number().await?;
+            client.wait_for_block(height.saturating_add(1), FIRST_BLOCK_PATIENCE).await
+        });
+    }
+    for waited in waiting.join_all().await {
+        if let Err(error) = waited {
+            tracing::warn!(%error, "a validator has no new block");
+        }
+    }
 }
 
 fn multiaddress(address: SocketAddr) -> String {
@@ -163,4 +213,26 @@ fn node_arguments(files: &NetworkFiles, addresses: &[Addresses], index: u16, rpc
         arguments.extend(option(to_gossip, multiaddress(*gossip)));
     }
     arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_that_begin_together_have_different_ports() {
+        let claim = || {
+            let mut claims = Claims::new();
+            let addresses: Vec<_> = (0..16).map(|_| claims.claim().expect("a free port")).collect();
+            (addresses, claims)
+        };
+        let claimed: Vec<_> = std::thread::scope(|scope| {
+            let networks: Vec<_> = (0..8).map(|_| scope.spawn(claim)).collect();
+            networks.into_iter().map(|network| network.join().expect("no panic")).collect()
+        });
+        let mut addresses: Vec<_> = claimed.iter().flat_map(|(addresses, _)| addresses).collect();
+        addresses.sort();
+        addresses.dedup();
+        assert_eq!(addresses.len(), 8 * 16);
+    }
 }

@@ -38,7 +38,7 @@ pub struct NodeArguments {
     /// Bytes that the database may take; the node ends when it needs more.
     #[arg(long, value_name = "BYTES")]
     max_database_bytes: Option<u64>,
-    /// Bytes a second that a node which is none of --p2p-peers may send, in the long run.
+    /// Bytes a second that a node which is none of --p2p-peers may send, in the long run; those that are may send four times as much.
     #[arg(long, value_name = "BYTES", default_value_t = GateLimits::DEFAULT_RATE, value_parser = clap::value_parser!(u64).range(1..))]
     p2p_peer_rate: u64,
     /// How far the node's clock is ahead, to see what happens then.
@@ -258,8 +258,13 @@ fn gate_samples(counts: GateCounts) -> Vec<Sample> {
     [
         ("gate_connections_accepted", "Connections of nodes at the consensus port", counts.accepted),
         ("gate_connections_refused", "Connections that were closed at once", counts.refused),
-        ("gate_received_bytes", "Bytes that came in on them", counts.bytes),
-        ("gate_throttled", "How often a sender was made to wait", counts.throttled),
+        (
+            "gate_received_bytes",
+            "Bytes that came in on them, and on connections to persistent peers",
+            counts.bytes,
+        ),
+        ("gate_throttled", "How often a stranger was made to wait", counts.throttled),
+        ("gate_named_throttled", "How often a persistent peer was made to wait", counts.named_throttled),
         ("gate_peers_dropped", "Addresses that were dropped for sending too much", counts.dropped),
     ]
     .map(|(name, help, count)| Sample::counter(name, help, count as f64))
@@ -295,7 +300,7 @@ fn engine_metrics() -> String {
 }
 
 async fn start_gossip(setup: &Setup, node: &NodeHandle, status: StatusView) -> Result<GossipHandle> {
-    let (sender, behind) = watch::channel(false);
+    let (sender, behind) = watch::channel(status.get().is_behind);
     let shutdown = node.shutdown_token();
     tokio::spawn(async move {
         while shutdown.run_until_cancelled(tokio::time::sleep(STATUS_INTERVAL)).await.is_some() {

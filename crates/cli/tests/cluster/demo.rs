@@ -3,7 +3,6 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde_json::Value;
@@ -12,8 +11,6 @@ use crate::network::{myelin, wait_until, Rpc};
 
 /// A `myelin localnet`; told to end when dropped.
 struct Localnet {
-    /// Two that look for free ports at the same moment find the same ones.
-    _alone: MutexGuard<'static, ()>,
     process: Child,
     nodes: Vec<String>,
     rpc: Vec<Rpc>,
@@ -21,8 +18,6 @@ struct Localnet {
 
 impl Localnet {
     fn start(validators: u16) -> Self {
-        static ALONE: Mutex<()> = Mutex::new(());
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let count = validators.to_string();
         let arguments =
             ["localnet", "--json", "--end-with-stdin", "--rpc-port", "0", "--block-time", "250ms"];
@@ -43,7 +38,7 @@ impl Localnet {
             nodes.iter().map(|node| node[key].as_str().expect("an address").to_owned()).collect::<Vec<_>>()
         };
         let rpc = addresses("http").into_iter().map(Rpc::new).collect();
-        Self { _alone: alone, process, nodes: addresses("rpc"), rpc }
+        Self { process, nodes: addresses("rpc"), rpc }
     }
 
     /// The process of a validator, if it runs: the child that was told to answer at its port.
@@ -84,6 +79,25 @@ fn the_market_works_on_any_node_of_a_network() {
     let report: Value = serde_json::from_slice(&demo.stdout).expect("one document");
     assert_eq!(report["node"], network.nodes[2].as_str());
     assert_eq!(report["honest_miners_win"], true);
+}
+
+#[test]
+fn two_networks_can_start_at_the_same_moment() {
+    let start = || {
+        let network = Localnet::start(2);
+        let height = || network.rpc[1].try_height().unwrap_or_default();
+        wait_until("its validators agree", || height() >= 3);
+        network
+    };
+    let networks = std::thread::scope(|scope| {
+        let both = [scope.spawn(start), scope.spawn(start)];
+        both.map(|network| network.join().expect("it runs"))
+    });
+    let genesis = networks.each_ref().map(|network| {
+        network.rpc[0].try_ask("chain_getBlockHash", serde_json::json!([0])).expect("a genesis")
+    });
+    assert_ne!(genesis[0], genesis[1]);
+    assert!(networks[0].nodes.iter().all(|node| !networks[1].nodes.contains(node)));
 }
 
 #[test]

@@ -156,7 +156,10 @@ fn a_node_that_catches_up_tells_clients_that_it_takes_no_transactions() {
     let follower = network.start_follower("follower", &[]);
     let submit = || follower.rpc.answer("author_submitExtrinsic", serde_json::json!(["0x00"]));
     let says = |text: &str| submit().is_some_and(|answer| answer["error"].to_string().contains(text));
-    wait_until("it says that it catches up", || says("still catching up") && says("another node"));
+    wait_until("it says that it catches up", || {
+        assert!(!says("format"), "at no time before it looks at a transaction");
+        says("still catching up") && says("another node")
+    });
     network.start_node(2);
     // It is asked about the transaction itself again.
     wait_until("it has caught up", || says("format"));

@@ -8,5 +8,6 @@ mod random_requests;
 mod raw;
 mod rig;
 mod runtime_functions;
+mod silence;
 mod submissions;
 mod subscriptions;
