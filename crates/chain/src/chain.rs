@@ -30,7 +30,7 @@ use crate::{
         execute, node_changes, Candidates, Content, ExecutedBlock, ExecutionError, ProposalContext, Validity,
     },
     head_values::HeadValues,
-    node_reader::{NodeMap, NodeReader},
+    node_reader::{NodeCache, NodeMap, NodeReader},
     signatures::{verify_ahead, VerifiedSet},
     state::StateView,
     state_backend::StateBackend,
@@ -39,8 +39,8 @@ use crate::{
     ChainError, InvalidBlock,
 };
 
-/// Bytes of trie nodes and values held in memory.
-const TRIE_CACHE_BYTES: usize = 32 << 20;
+/// Bytes of trie nodes and values held in memory for readers.
+const TRIE_CACHE_BYTES: usize = 16 << 20;
 /// Verified signatures remembered until a block contains their transactions.
 const VERIFIED_SIGNATURES: usize = 1 << 17;
 /// Events that a slow subscriber may fall behind before it misses some.
@@ -112,8 +112,11 @@ pub enum CommitOutcome {
 pub struct Chain {
     store: Store,
     genesis_hash: Hash,
+    /// For readers.
     cache: Arc<SharedTrieCache<BlakeTwo256>>,
+    /// For executing blocks.
     values: Arc<HeadValues>,
+    nodes: Arc<NodeCache>,
     signatures: Arc<VerifiedSet>,
     /// Whether every block has its books checked.
     audited: bool,
@@ -198,6 +201,7 @@ impl Chain {
             genesis_hash,
             cache,
             values: Arc::default(),
+            nodes: Arc::default(),
             signatures: Arc::new(VerifiedSet::new(VERIFIED_SIGNATURES)),
             audited,
             visible: RwLock::new(Visible { tip: Arc::clone(&tip), snapshot }),
@@ -526,9 +530,10 @@ impl Chain {
 
     fn execute_on(&self, base: &Base, content: Content<'_>) -> Result<ExecutedBlock, ExecutionError> {
         let parent = &base.parent.header;
-        let reader = NodeReader::new(Arc::clone(&base.snapshot)).with_unwritten(Arc::clone(&base.unwritten));
-        let state = StateBackend::new(reader, parent.state_root, self.cache.local_cache_trusted())
-            .with_values(Arc::clone(&self.values));
+        let reader = NodeReader::new(Arc::clone(&base.snapshot))
+            .with_unwritten(Arc::clone(&base.unwritten))
+            .with_cache(Arc::clone(&self.nodes));
+        let state = StateBackend::for_execution(reader, parent.state_root, Arc::clone(&self.values));
         execute(&state, parent, Arc::clone(&self.signatures) as _, self.audited, content)
     }
 
@@ -585,7 +590,9 @@ impl Chain {
         commit(&self.store, &head.unwritten.records)?;
         let snapshot = Arc::new(self.store.snapshot()?);
         *self.visible.write() = Visible { tip: Arc::clone(&head.tip), snapshot };
-        for block in mem::take(&mut head.unwritten).blocks {
+        let Unwritten { blocks, records, .. } = mem::take(&mut head.unwritten);
+        self.nodes.extend(records.into_iter().flat_map(|(_, changes)| changes.inserted));
+        for block in blocks {
             self.each_observer(|observer| observer.committed(&block));
             // Nobody listening is fine.
             let _ = self.events.send(ChainEvent::Committed(block));

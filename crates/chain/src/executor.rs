@@ -1,6 +1,6 @@
 //! Executing blocks: one function for proposing, validating, replaying and dry-running.
 //!
-//! The runtime is native code that reads and writes through `sp_state_machine`'s overlay on the parent's state. A block
+//! The runtime is native code that reads and writes through an overlay on the parent's state. A block
 //! is executed as: `Core_initialize_block`, each extrinsic through `BlockBuilder_apply_extrinsic` in an overlay
 //! transaction of its own, `BlockBuilder_finalize_block`. A proposer offers extrinsics and drops what does not apply; a
 //! validator has the body given, where everything must apply, and then compares the header that results with the one
@@ -22,24 +22,23 @@ use myelin_runtime::{
 };
 use myelin_store::{contain_panics, NodeChanges};
 use sp_core::storage::StateVersion;
-use sp_externalities::{set_and_run_with_externalities, Extensions};
+use sp_externalities::set_and_run_with_externalities;
 use sp_inherents::InherentData;
 use sp_runtime::{
     traits::BlakeTwo256,
     transaction_validity::{InvalidTransaction, TransactionValidityError},
     ApplyExtrinsicResult, Digest,
 };
-use sp_state_machine::{Ext, OverlayedChanges};
 use sp_trie::PrefixedMemoryDB;
 
 use crate::{
     audit::{must_hold, AUDIT},
     block::{decode_extrinsic, Block, Transaction},
+    externalities::{Deadline, StateAccess},
     head_values::Change,
+    overlay::Overlay,
     state_backend::StateBackend,
-    storage_keys,
-    timed::{Deadline, Timed},
-    CallError, ChainError, InvalidBlock,
+    storage_keys, CallError, ChainError, InvalidBlock,
 };
 
 /// How many transactions in a row may turn out not to fit before a proposal stops looking for smaller ones.
@@ -194,26 +193,23 @@ pub(crate) struct CallOptions {
 /// discards it.
 pub(crate) fn call_runtime(
     state: &StateBackend,
-    overlay: &mut OverlayedChanges<BlakeTwo256>,
+    overlay: &mut Overlay,
     options: CallOptions,
     method: &str,
     arguments: &[u8],
 ) -> Result<Vec<u8>, CallError> {
     let CallOptions { signatures, deadline } = options;
-    let mut extensions = Extensions::default();
+    overlay.enter_runtime();
+    let mut access = StateAccess::new(overlay, state).until(deadline);
     if let Some(signatures) = signatures {
-        extensions.register(VerifiedSignatures(signatures));
+        access.register(VerifiedSignatures(signatures));
     }
-    overlay.enter_runtime().map_err(|_| CallError::Panicked("the runtime called itself".to_owned()))?;
-    let mut ext = Ext::new(overlay, state, Some(&mut extensions));
-    let mut timed = Timed::new(&mut ext, deadline);
     let outcome =
-        contain_panics(|| set_and_run_with_externalities(&mut timed, || api::dispatch(method, arguments)));
-    let in_time = timed.check();
-    let left = overlay.exit_runtime();
+        contain_panics(|| set_and_run_with_externalities(&mut access, || api::dispatch(method, arguments)));
+    let in_time = access.check();
+    overlay.exit_runtime();
     // A panic because of a failed read is the database's fault, not the runtime's.
     state.take_failure()?;
-    left.map_err(|_| CallError::Panicked("the runtime was left twice".to_owned()))?;
     in_time?;
     match outcome {
         Err(panic) => Err(CallError::Panicked(panic)),
@@ -222,9 +218,9 @@ pub(crate) fn call_runtime(
     }
 }
 
-fn close_transaction(overlay: &mut OverlayedChanges<BlakeTwo256>, keep: bool) -> Result<(), String> {
+fn close_transaction(overlay: &mut Overlay, keep: bool) -> Result<(), ExecutionError> {
     let closed = if keep { overlay.commit_transaction() } else { overlay.rollback_transaction() };
-    closed.map_err(|_| "the runtime closed a transaction that is not its own".to_owned())
+    closed.map_err(|error| ExecutionError::Block(InvalidBlock::Execution(error.to_string())))
 }
 
 /// Runs `operation`, which calls the runtime, with enough stack for the deepest nesting that decodes.
@@ -304,7 +300,7 @@ fn digest_of(context: &ProposalContext) -> Digest {
 
 struct Execution<'a> {
     state: &'a StateBackend,
-    overlay: OverlayedChanges<BlakeTwo256>,
+    overlay: Overlay,
     options: CallOptions,
     audited: bool,
     body: Vec<Vec<u8>>,
@@ -313,7 +309,7 @@ struct Execution<'a> {
 
 impl<'a> Execution<'a> {
     fn new(state: &'a StateBackend, options: CallOptions) -> Self {
-        let overlay = OverlayedChanges::default();
+        let overlay = Overlay::default();
         Self { state, overlay, options, audited: false, body: Vec::new(), pooled: 0 }
     }
 
@@ -405,8 +401,7 @@ impl<'a> Execution<'a> {
             Err(source) => return Err(node_failure(APPLY, source)),
         };
         let included = verdict == Verdict::Included;
-        close_transaction(&mut self.overlay, included)
-            .map_err(|text| ExecutionError::Block(InvalidBlock::Execution(text)))?;
+        close_transaction(&mut self.overlay, included)?;
         if included {
             self.body.push(bytes.to_vec());
         }
@@ -415,7 +410,7 @@ impl<'a> Execution<'a> {
 
     /// The time that the block has set.
     fn time_ms(&mut self) -> u64 {
-        let value = self.overlay.storage(&storage_keys::timestamp()).flatten();
+        let value = self.overlay.get(&storage_keys::timestamp()).flatten();
         value.and_then(|mut bytes| u64::decode(&mut bytes).ok()).unwrap_or_default()
     }
 
@@ -423,8 +418,7 @@ impl<'a> Execution<'a> {
     fn audit(&mut self, header: &Header) -> Result<(), ExecutionError> {
         self.overlay.start_transaction();
         let answer = self.step(AUDIT, &[]);
-        close_transaction(&mut self.overlay, false)
-            .map_err(|text| ExecutionError::Block(InvalidBlock::Execution(text)))?;
+        close_transaction(&mut self.overlay, false)?;
         Ok(must_hold(header.number, header.hash(), decode_answer(AUDIT, &answer?)?)?)
     }
 
@@ -435,11 +429,9 @@ impl<'a> Execution<'a> {
             self.audit(&header)?;
         }
         let time_ms = self.time_ms();
-        let changes = self.overlay.drain_storage_changes(self.state, StateVersion::V1).map_err(|error| {
-            ChainError::damaged(format_args!("the state changes cannot be computed: {error}"))
-        })?;
+        let (root, nodes, values) = self.overlay.into_changes(self.state, StateVersion::V1);
         self.state.take_failure().map_err(ChainError::from)?;
-        if changes.transaction_storage_root != header.state_root {
+        if root != header.state_root {
             return Err(ChainError::damaged("the state changes do not give the header's state root").into());
         }
         Ok(ExecutedBlock {
@@ -447,8 +439,8 @@ impl<'a> Execution<'a> {
             block: Block { header, body: self.body },
             time_ms,
             pooled: self.pooled,
-            changes: node_changes(changes.transaction),
-            values: changes.main_storage_changes,
+            changes: node_changes(nodes),
+            values,
         })
     }
 }

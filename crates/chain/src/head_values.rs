@@ -3,10 +3,10 @@
 //! Executing a block reads the same few thousand values as the block before it did. A walk through the trie, even through
 //! its cached nodes, costs many times what a look into a map does.
 
-use std::{collections::HashMap, mem};
-
 use myelin_runtime::Hash;
 use parking_lot::Mutex;
+
+use crate::generations::Generations;
 
 /// Bytes of keys and values in a generation, of which there are two.
 const GENERATION_BYTES: usize = 12 << 20;
@@ -14,44 +14,45 @@ const GENERATION_BYTES: usize = 12 << 20;
 /// A key and its value; nothing when there is none.
 pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);
 
-type Values = HashMap<Vec<u8>, Option<Vec<u8>>>;
-
 /// The values that were read from one state, or written by the block that made it. What is not used for long is forgotten.
-#[derive(Default)]
 pub(crate) struct HeadValues {
     known: Mutex<Known>,
 }
 
-#[derive(Default)]
 struct Known {
     /// The state that the values belong to.
     root: Hash,
-    young: Values,
-    /// Bytes in `young`.
-    bytes: usize,
-    old: Values,
+    values: Generations<Option<Vec<u8>>>,
+}
+
+impl Default for HeadValues {
+    fn default() -> Self {
+        let known = Known { root: Hash::zero(), values: Generations::new(GENERATION_BYTES) };
+        Self { known: Mutex::new(known) }
+    }
 }
 
 impl HeadValues {
     /// The value under `key` in the state `root`, if that is known: there may be none under that key.
     pub fn get(&self, root: Hash, key: &[u8]) -> Option<Option<Vec<u8>>> {
         let mut known = self.known.lock();
-        if known.root != root {
-            return None;
+        match known.root == root {
+            true => known.values.get(key).cloned(),
+            false => None,
         }
-        if let Some(value) = known.young.get(key) {
-            return Some(value.clone());
-        }
-        let (key, value) = known.old.remove_entry(key)?;
-        known.put(key, value.clone());
-        Some(value)
+    }
+
+    /// Whether it is known that there is `value` under `key` in the state `root`, or nothing.
+    pub fn is(&self, root: Hash, key: &[u8], value: Option<&[u8]>) -> bool {
+        let known = self.known.lock();
+        known.root == root && known.values.peek(key).is_some_and(|found| found.as_deref() == value)
     }
 
     /// Remembers a value that was read from the state `root`.
     pub fn put(&self, root: Hash, key: &[u8], value: &Option<Vec<u8>>) {
         let mut known = self.known.lock();
         if known.root == root {
-            known.put(key.to_vec(), value.clone());
+            known.values.put(key.to_vec(), value.clone());
         }
     }
 
@@ -59,32 +60,13 @@ impl HeadValues {
     pub fn advance(&self, from: Hash, to: Hash, changes: Vec<Change>) {
         let mut known = self.known.lock();
         if known.root != from {
-            *known = Known::default();
+            known.values.clear();
         }
         known.root = to;
         for (key, value) in changes {
-            known.old.remove(&key);
-            known.put(key, value);
+            known.values.put(key, value);
         }
     }
-}
-
-impl Known {
-    fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        if self.bytes > GENERATION_BYTES {
-            self.old = mem::take(&mut self.young);
-            self.bytes = 0;
-        }
-        self.bytes += size(&key, &value);
-        let key_bytes = key.len();
-        if let Some(replaced) = self.young.insert(key, value) {
-            self.bytes = self.bytes.saturating_sub(key_bytes + replaced.map_or(0, |value| value.len()));
-        }
-    }
-}
-
-fn size(key: &[u8], value: &Option<Vec<u8>>) -> usize {
-    key.len() + value.as_ref().map_or(0, Vec::len)
 }
 
 #[cfg(test)]
@@ -127,31 +109,5 @@ mod tests {
         values.advance(root(7), root(8), vec![(b"b".to_vec(), Some(vec![2]))]);
         assert_eq!(values.get(root(8), b"a"), None);
         assert_eq!(values.get(root(8), b"b"), Some(Some(vec![2])));
-    }
-
-    #[test]
-    fn memory_is_bounded_and_what_is_used_stays() {
-        let values = HeadValues::default();
-        let big = Some(vec![0; GENERATION_BYTES / 8]);
-        values.advance(root(0), root(1), vec![(b"used".to_vec(), Some(vec![1]))]);
-        for index in 0_u32..100 {
-            values.put(root(1), &index.to_be_bytes(), &big);
-            assert_eq!(values.get(root(1), b"used"), Some(Some(vec![1])));
-        }
-        let known = values.known.lock();
-        let bytes: usize = known.young.iter().chain(&known.old).map(|(key, value)| size(key, value)).sum();
-        assert!(bytes <= 3 * GENERATION_BYTES, "{bytes}");
-        let young: usize = known.young.iter().map(|(key, value)| size(key, value)).sum();
-        assert_eq!(young, known.bytes);
-    }
-
-    #[test]
-    fn a_change_wins_over_an_older_generation() {
-        let values = HeadValues::default();
-        values.advance(root(0), root(1), vec![(b"a".to_vec(), Some(vec![1]))]);
-        values.put(root(1), b"fills", &Some(vec![0; GENERATION_BYTES + 1]));
-        values.put(root(1), b"turns", &None);
-        values.advance(root(1), root(2), vec![(b"a".to_vec(), Some(vec![2]))]);
-        assert_eq!(values.get(root(2), b"a"), Some(Some(vec![2])));
     }
 }

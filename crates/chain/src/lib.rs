@@ -23,11 +23,13 @@ pub mod storage_keys;
 pub mod validators;
 
 mod chain;
+mod externalities;
+mod generations;
 mod head_values;
 mod node_reader;
+mod overlay;
 mod signatures;
 mod state_backend;
-mod timed;
 
 pub use block::{Block, CommittedBlock, Transaction};
 pub use certificate::{Certificate, CertificateError};

@@ -10,8 +10,35 @@ use sp_runtime::traits::BlakeTwo256;
 use sp_state_machine::TrieBackendStorage;
 use sp_trie::DBValue;
 
+use crate::generations::Generations;
+
 /// Encoded nodes by key.
 pub(crate) type NodeMap = HashMap<Vec<u8>, Vec<u8>>;
+
+/// Bytes of keys and nodes in a generation, of which there are two.
+const GENERATION_BYTES: usize = 12 << 20;
+
+/// Nodes that executing blocks has read or made lately. A node's key contains its hash, so what is here is right for every
+/// state that has such a key.
+pub(crate) struct NodeCache(Mutex<Generations<Vec<u8>>>);
+
+impl Default for NodeCache {
+    fn default() -> Self {
+        Self(Mutex::new(Generations::new(GENERATION_BYTES)))
+    }
+}
+
+impl NodeCache {
+    /// Remembers nodes.
+    pub fn extend(&self, nodes: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
+        let mut cache = self.0.lock();
+        nodes.into_iter().for_each(|(key, node)| cache.put(key, node));
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.lock().get(key).cloned()
+    }
+}
 
 /// Reads trie nodes out of a snapshot, and out of blocks that are not on disk yet.
 ///
@@ -21,12 +48,13 @@ pub(crate) type NodeMap = HashMap<Vec<u8>, Vec<u8>>;
 pub(crate) struct NodeReader {
     snapshot: Arc<Snapshot>,
     unwritten: Option<Arc<NodeMap>>,
+    cache: Option<Arc<NodeCache>>,
     failure: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl NodeReader {
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, unwritten: None, failure: Arc::default() }
+        Self { snapshot, unwritten: None, cache: None, failure: Arc::default() }
     }
 
     /// The same, with nodes that the snapshot does not have.
@@ -34,12 +62,27 @@ impl NodeReader {
         Self { unwritten: Some(nodes), ..self }
     }
 
+    /// The same, with a cache in front.
+    pub fn with_cache(self, cache: Arc<NodeCache>) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
     /// The first failure since the last call, if there was one.
     pub fn take_failure(&self) -> Result<(), StoreError> {
         self.failure.lock().take().map_or(Ok(()), Err)
     }
 
-    fn read(&self, key: &[u8]) -> Result<Option<DBValue>, StoreError> {
+    fn read(&self, key: Vec<u8>) -> Result<Option<DBValue>, StoreError> {
+        let Some(cache) = &self.cache else { return self.read_uncached(&key) };
+        if let Some(node) = cache.get(&key) {
+            return Ok(Some(node));
+        }
+        let node = self.read_uncached(&key)?;
+        cache.extend(node.clone().map(|node| (key, node)));
+        Ok(node)
+    }
+
+    fn read_uncached(&self, key: &[u8]) -> Result<Option<DBValue>, StoreError> {
         match self.unwritten.as_ref().and_then(|nodes| nodes.get(key)) {
             Some(node) => Ok(Some(node.clone())),
             None => self.snapshot.node(key),
@@ -50,7 +93,7 @@ impl NodeReader {
 impl TrieBackendStorage<BlakeTwo256> for NodeReader {
     fn get(&self, hash: &Hash, prefix: Prefix<'_>) -> Result<Option<DBValue>, String> {
         let key = sp_trie::prefixed_key::<BlakeTwo256>(hash, prefix);
-        self.read(&key).map_err(|error| {
+        self.read(key).map_err(|error| {
             let text = error.to_string();
             self.failure.lock().get_or_insert(error);
             text

@@ -12,12 +12,11 @@ use parking_lot::{Mutex, RwLock};
 use sp_externalities::set_and_run_with_externalities;
 use sp_runtime::{
     generic::Preamble,
-    traits::{BlakeTwo256, TransactionExtension, Verify},
+    traits::{TransactionExtension, Verify},
     MultiAddress, MultiSignature,
 };
-use sp_state_machine::{Ext, OverlayedChanges};
 
-use crate::{block::decode_extrinsic, StateView};
+use crate::{block::decode_extrinsic, externalities::StateAccess, overlay::Overlay, StateView};
 
 /// A bounded set of verified signatures. When half of the capacity is used up since the last turn, the older half goes;
 /// a forgotten signature is only verified again.
@@ -64,8 +63,8 @@ impl SignatureCache for VerifiedSet {
 /// Verifies extrinsics that will probably be executed soon, on a state that may be older than the one they will be executed
 /// on, and remembers the good ones. What is malformed, or refers to blocks that are not there yet, is left to execution.
 pub(crate) fn verify_ahead(view: &StateView, known: &VerifiedSet, extrinsics: &[Vec<u8>]) {
-    let mut overlay = OverlayedChanges::<BlakeTwo256>::default();
-    let mut ext = Ext::new(&mut overlay, view.backend(), None);
+    let mut overlay = Overlay::default();
+    let mut access = StateAccess::new(&mut overlay, view.backend());
     let verify = || {
         // Signatures name blocks, and the state knows the newest one only once the next has begun.
         let next = view.number().saturating_add(1);
@@ -78,7 +77,7 @@ pub(crate) fn verify_ahead(view: &StateView, known: &VerifiedSet, extrinsics: &[
         verify_each(known, &other);
     };
     // A state that cannot be read fails again, and is reported, when the block is executed.
-    let _ = contain_panics(|| set_and_run_with_externalities(&mut ext, verify));
+    let _ = contain_panics(|| set_and_run_with_externalities(&mut access, verify));
 }
 
 /// That an account has signed something.

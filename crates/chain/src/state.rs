@@ -6,16 +6,16 @@ use codec::Decode;
 use myelin_runtime::{arguments::Function, Hash, Header};
 use myelin_store::Snapshot;
 use sp_runtime::{traits::BlakeTwo256, ApplyExtrinsicResult};
-use sp_state_machine::{Backend as _, IterArgs, OverlayedChanges};
+use sp_state_machine::{Backend as _, IterArgs};
 use sp_trie::cache::SharedTrieCache;
 
 use crate::{
     executor::{call_runtime, dry_run, with_ample_stack, CallOptions},
+    externalities::Deadline,
     node_reader::{NodeMap, NodeReader},
+    overlay::Overlay,
     state_backend::StateBackend,
-    storage_keys,
-    timed::Deadline,
-    CallError, ChainError,
+    storage_keys, CallError, ChainError,
 };
 
 /// A key and its value.
@@ -166,7 +166,7 @@ impl StateView {
         let options = CallOptions { deadline: Deadline::after(limits.max_time), ..CallOptions::default() };
         let call = || {
             function.check(arguments)?;
-            call_runtime(&state, &mut OverlayedChanges::default(), options, method, arguments)
+            call_runtime(&state, &mut Overlay::default(), options, method, arguments)
         };
         let answer = with_ample_stack(call)?;
         if answer.len() > limits.max_result_bytes {

@@ -26,16 +26,17 @@ pub(crate) struct StateBackend {
 }
 
 impl StateBackend {
-    /// State at `root`, read through `reader`.
+    /// State at `root`, read through `reader` and a cache of decoded nodes, for whoever only reads.
     pub fn new(reader: NodeReader, root: Hash, cache: LocalTrieCache<BlakeTwo256>) -> Self {
         let trie = TrieBackendBuilder::new(reader, root).with_cache(cache).build();
         Self { trie, root, values: None }
     }
 
-    /// The same, with the values that are known of the newest state in front. They serve whoever executes blocks on it, one
-    /// after the other.
-    pub fn with_values(self, values: Arc<HeadValues>) -> Self {
-        Self { values: Some(values), ..self }
+    /// State at `root` for executing a block on it, with the values that are known of it in front. What that changes is mostly
+    /// changed again by the next block, so that keeping decoded nodes would cost more than it saves.
+    pub fn for_execution(reader: NodeReader, root: Hash, values: Arc<HeadValues>) -> Self {
+        let trie = TrieBackendBuilder::new(reader, root).with_optional_cache(None).build();
+        Self { trie, root, values: Some(values) }
     }
 
     /// The trie alone.
@@ -46,6 +47,11 @@ impl StateBackend {
     /// The first failed read since the last call, if there was one.
     pub fn take_failure(&self) -> std::result::Result<(), StoreError> {
         self.trie.backend_storage().take_failure()
+    }
+
+    /// Whether it is known, without looking, that there is `value` under `key`, or nothing.
+    pub fn is_known_to_be(&self, key: &[u8], value: Option<&[u8]>) -> bool {
+        self.values.as_ref().is_some_and(|values| values.is(self.root, key, value))
     }
 
     fn known(&self, key: &[u8]) -> Option<Option<StorageValue>> {

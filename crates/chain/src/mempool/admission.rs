@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use codec::{Decode, Encode};
 use myelin_runtime::{AccountId, Nonce, UncheckedExtrinsic};
-use sp_runtime::traits::BlakeTwo256;
 use sp_runtime::{
     generic::Preamble,
     transaction_validity::{TransactionSource, TransactionValidity, ValidTransaction},
     MultiAddress,
 };
-use sp_state_machine::OverlayedChanges;
 
 use super::{
     chain_nonce,
@@ -20,6 +18,7 @@ use super::{
 use crate::{
     block::decode_extrinsic,
     executor::{call_runtime, with_ample_stack, CallOptions},
+    overlay::Overlay,
     signatures::FirstUnknown,
     CallError, Chain, StateView, Transaction,
 };
@@ -52,7 +51,7 @@ fn check_here(
     let arguments = (TransactionSource::External, RawBytes(&transaction.bytes), view.hash()).encode();
     let answer = call_runtime(
         view.backend(),
-        &mut OverlayedChanges::<BlakeTwo256>::default(),
+        &mut Overlay::default(),
         CallOptions { signatures: Some(signatures.clone()), ..CallOptions::default() },
         VALIDATE,
         &arguments,
