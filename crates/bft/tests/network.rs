@@ -165,7 +165,9 @@ async fn a_node_that_nobody_answers_takes_transactions_soon() {
         "it does not wait for anybody"
     );
     validator.stop().await;
-    let alone = Network::new(100, &[1]).start(0);
+    // The network owns the folders of its nodes.
+    let network = Network::new(100, &[1]);
+    let alone = network.start(0);
     assert!(takes(&alone), "it has nobody to wait for");
     alone.stop().await;
 }
