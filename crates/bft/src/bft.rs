@@ -17,6 +17,7 @@ use crate::{
     gate::{self, EnginePort, Gate},
     guard::SigningGuard,
     outset::Outset,
+    resumption::Goal,
     session::{Session, SessionEnd},
     status::StatusView,
     BftError,
@@ -102,14 +103,11 @@ impl Bft {
     ) -> Result<(), BftError> {
         let guard = self.open_guard(application)?;
         let mut is_first = true;
-        let mut follow_until = guard.as_ref().and_then(|guard| ahead(guard, application));
+        let mut follow_until = guard.as_ref().and_then(|guard| doubtful(guard, application));
         loop {
-            if let Some(height) = follow_until {
-                self.ensure_somebody_to_follow(application, height)?;
-                tracing::warn!(
-                    height,
-                    "this validator has signed messages that its log or its chain does not know of; it follows the others, and signs nothing, until that height is past"
-                );
+            if let (Some(guard), Some(goal)) = (&guard, follow_until) {
+                self.ensure_somebody_to_follow(application, guard, goal)?;
+                warn_that_it_follows(guard, goal);
             }
             let session = Session {
                 config: &self.config,
@@ -123,10 +121,16 @@ impl Bft {
                 is_first,
             };
             is_first = false;
-            follow_until = match session.run(shutdown).await? {
+            let end = session.run(shutdown).await?;
+            if let (Some(guard), Some(Goal::NewBlock(_)), SessionEnd::CaughtUp) = (&guard, follow_until, end)
+            {
+                guard.trust_after(application.chain().head().number())?;
+            }
+            follow_until = match end {
                 SessionEnd::Shutdown => return Ok(()),
-                SessionEnd::CaughtUp => None,
-                SessionEnd::Refused(height) => Some(height),
+                SessionEnd::CaughtUp => guard.as_ref().and_then(|guard| doubtful(guard, application)),
+                SessionEnd::Behind => Some(Goal::Peers),
+                SessionEnd::Refused(height) => Some(Goal::Height(height)),
             };
         }
     }
@@ -143,21 +147,49 @@ impl Bft {
     }
 
     /// A chain whose only validator may not sign will never move again, and that must not look like waiting.
-    fn ensure_somebody_to_follow(&self, application: &Application, height: u32) -> Result<(), BftError> {
+    fn ensure_somebody_to_follow(
+        &self,
+        application: &Application,
+        guard: &SigningGuard,
+        goal: Goal,
+    ) -> Result<(), BftError> {
         let next = application.chain().tip().number().saturating_add(1);
         let validators = application.params(next)?.validators;
         let own = self.config.key.as_ref().map(|key| key.public());
-        match validators.members() {
-            [only] if Some(only.key) == own => Err(BftError::NobodyToFollow { height }),
+        match (validators.members(), goal) {
+            ([only], Goal::Height(height)) if Some(only.key) == own => {
+                Err(BftError::NobodyToFollow { height })
+            }
+            ([only], Goal::NewBlock(doubt)) if Some(only.key) == own => {
+                Err(BftError::NobodyKnows { path: guard.path().to_owned(), doubt })
+            }
             _ => Ok(()),
         }
     }
 }
 
-/// The height that was signed in, when the chain has not even come close to it: it was restored from a backup.
-fn ahead(guard: &SigningGuard, application: &Application) -> Option<u32> {
+/// Until when a validator must not sign: what it has signed is not known, or its chain has not even come close to the height
+/// that it has signed in, because it was restored from a backup.
+fn doubtful(guard: &SigningGuard, application: &Application) -> Option<Goal> {
     let next = application.chain().tip().number().saturating_add(1);
-    guard.height().filter(|height| *height > next)
+    match guard.doubt() {
+        Some(doubt) => Some(Goal::NewBlock(doubt)),
+        None => guard.height().filter(|height| *height > next).map(Goal::Height),
+    }
+}
+
+fn warn_that_it_follows(guard: &SigningGuard, goal: Goal) {
+    match goal {
+        Goal::Peers => tracing::info!("others are ahead; this validator follows them, and signs nothing, until it is as far"),
+        Goal::Height(height) => tracing::warn!(
+            height,
+            "this validator has signed messages that its log or its chain does not know of; it follows the others, and signs nothing, until that height is past"
+        ),
+        Goal::NewBlock(doubt) => tracing::warn!(
+            "{} {doubt}, so what this validator has signed is not known; it follows the others, and signs nothing, until they have decided a block without it; if its key has never signed anything, stop it and run `myelin signing-guard --new`",
+            guard.path().display(),
+        ),
+    }
 }
 
 impl Sequencer for Bft {

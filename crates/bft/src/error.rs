@@ -4,7 +4,11 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use myelin_chain::{CertificateError, ChainError, Hash, InvalidBlock, SequencerError, StoreError};
 
-use crate::{codec::CodecError, config::BadPeerAddress, guard::GuardError};
+use crate::{
+    codec::CodecError,
+    config::BadPeerAddress,
+    guard::{Doubt, GuardError},
+};
 
 /// Why a node stops taking part.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +109,14 @@ pub enum BftError {
     NobodyToFollow {
         /// The height.
         height: u32,
+    },
+    /// It is not known what the only validator has signed.
+    #[error("{path} {doubt}, so what the only validator has signed is not known, and there is nobody to follow; if its key has never signed a block after the newest one here, run `myelin signing-guard --new`")]
+    NobodyKnows {
+        /// The guard's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        doubt: Doubt,
     },
     /// A thread ended without saying why.
     #[error("the thread that executes blocks ended unexpectedly; restart the node and report this")]

@@ -3,18 +3,24 @@
 //! The engine keeps a log of its own and repeats after a crash what it had said before. That log, and the database, may
 //! however be lost, or be restored from a backup that is older than the last vote. Therefore this file remembers what was
 //! signed last and is on disk before the message leaves; from then on nothing lower and nothing that contradicts it is
-//! signed. **The file must never be restored from a backup, and a key must never be used without its file.**
+//! signed.
 //!
 //! A vote of the newest height binds what may be voted for in later rounds of it, and only the engine's log knows that. So
 //! when the file knows of votes in a height, votes in that height are signed only if the log that was replayed contains
 //! the newest of them. Otherwise the node follows the others until that height is past.
 //!
-//! The file has two slots that are written in turn, each with a checksum, so that a torn write loses only the message
-//! that has not left.
+//! The file is made together with the key. Where it is missing, not whole, or older than a vote of this key that others
+//! have put into a certificate, nobody knows what the key has signed last. Such a guard permits nothing, until the node has
+//! seen a block decided that was made after it started: what the key had signed is past then, because whoever signed it has
+//! ended before. A network all of whose guards are lost needs a person who says so ([`SigningGuard::create`]).
+//!
+//! The file has two slots that are written in turn, each with a checksum. A slot that cannot be read may be a write that did
+//! not complete, whose message has not left; or it was damaged later. Nobody can tell, so it counts as damage.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -26,6 +32,7 @@ use sp_crypto_hashing::blake2_256;
 use crate::Step;
 
 const SLOT_BYTES: usize = 256;
+const SLOTS: u64 = 2;
 const DIGEST_BYTES: usize = 32;
 
 /// What a message is about: of two different ones with the same place, only one may be signed.
@@ -47,15 +54,17 @@ struct Signed {
 }
 
 /// A row of the file.
-#[derive(Encode, Decode)]
+#[derive(Clone, Encode, Decode)]
 struct Row {
     version: u8,
-    chain: Hash,
     key: ConsensusKey,
-    signed: Signed,
+    /// Counts rows, because two may have the same newest place.
+    sequence: u64,
+    /// The chain and what was signed on it; nothing as long as the key is new.
+    signed: Option<(Hash, Signed)>,
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why nothing is signed.
 #[derive(Debug, thiserror::Error)]
@@ -69,15 +78,23 @@ pub enum GuardError {
         /// The newest that was signed.
         signed: Place,
     },
+    /// What was signed before is not known.
+    #[error("not signed: {wanted:?}, because {path} does not tell what this key has signed before")]
+    Unknown {
+        /// What was to be signed.
+        wanted: Place,
+        /// The file.
+        path: PathBuf,
+    },
     /// The file belongs to another key or chain.
     #[error("{path} belongs to another key or chain, expected that of this node's key on this chain; give every key on every chain a home directory of its own")]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// The file is damaged.
-    #[error("{path} is damaged, so what was signed last is unknown; use a new consensus key, or delete the file once you are sure that the others are past every height this key has signed")]
-    Damaged {
+    /// The file is there and whole.
+    #[error("{path} is whole and knows what its key has signed, so nothing is to be begun anew; leave it where it is")]
+    Exists {
         /// The file.
         path: PathBuf,
     },
@@ -91,6 +108,21 @@ pub enum GuardError {
     },
 }
 
+/// Why it is not known what a key has signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Doubt {
+    /// There is no file.
+    #[error("is missing")]
+    Missing,
+    /// There is one that cannot be read.
+    #[error("is damaged")]
+    Damaged,
+    /// Others have a newer vote of the key.
+    #[error("is older than a vote of this key that others have")]
+    Outdated,
+}
+
 /// Remembers what one key has signed on one chain.
 pub struct SigningGuard {
     path: PathBuf,
@@ -100,92 +132,145 @@ pub struct SigningGuard {
 }
 
 struct State {
+    memory: Result<Memory, Doubt>,
+    refused: Option<Place>,
+}
+
+struct Memory {
     file: File,
-    next_slot: u64,
+    sequence: u64,
     /// What is in the file, so what may have left.
     published: Option<Signed>,
     /// What was signed, which may be ahead of the file.
     signed: Option<Signed>,
     /// What the file held when it was opened, until it is seen in the engine's log.
     unconfirmed: Option<Signed>,
-    refused: Option<Place>,
 }
 
 impl SigningGuard {
-    /// Opens the file of `key` on `chain`, or begins a new one.
+    /// Makes the file of a key that has never signed anything, or whose owner knows that whatever it has signed is past.
     ///
     /// # Errors
-    /// [`GuardError::Foreign`], [`GuardError::Damaged`] and [`GuardError::Disk`].
+    /// [`GuardError::Exists`] when there is one that is whole, and [`GuardError::Disk`].
+    pub fn create(path: &Path, key: ConsensusKey) -> Result<(), GuardError> {
+        let disk = |source| GuardError::Disk { path: path.to_owned(), source };
+        match read_rows(path).map_err(disk)? {
+            Ok(_) => Err(GuardError::Exists { path: path.to_owned() }),
+            Err(_) => {
+                write_file(path, &Row { version: VERSION, key, sequence: 0, signed: None }).map_err(disk)
+            }
+        }
+    }
+
+    /// Opens the file of `key` on `chain`. One that does not tell what the key has signed permits nothing.
+    ///
+    /// # Errors
+    /// [`GuardError::Foreign`] and [`GuardError::Disk`].
     pub fn open(path: &Path, chain: Hash, key: ConsensusKey) -> Result<Self, GuardError> {
         let disk = |source| GuardError::Disk { path: path.to_owned(), source };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(disk)?;
-        let mut bytes = Vec::new();
-        (&mut file).take(4 * SLOT_BYTES as u64).read_to_end(&mut bytes).map_err(disk)?;
-        if bytes.is_empty() {
-            // The entry in the directory has to outlive a crash as well.
-            path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all()).map_err(disk)?;
-        }
-        let rows: Vec<_> = bytes
-            .chunks(SLOT_BYTES)
-            .zip(0..)
-            .filter_map(|(slot, index)| Some((read_slot(slot)?, index)))
-            .collect();
-        if rows.iter().any(|(row, _)| row.chain != chain || row.key != key) {
-            return Err(GuardError::Foreign { path: path.to_owned() });
-        }
-        let newest = rows.into_iter().max_by_key(|(row, _)| row.signed.newest);
-        if newest.is_none() && bytes.len() > SLOT_BYTES {
-            return Err(GuardError::Damaged { path: path.to_owned() });
-        }
-        let next_slot = newest.as_ref().map_or(0, |(_, index)| 1 - index);
-        let published = newest.map(|(row, _)| row.signed);
-        let state = State {
-            file,
-            next_slot,
-            signed: published.clone(),
-            unconfirmed: published.clone(),
-            published,
-            refused: None,
+        let memory = match read_rows(path).map_err(disk)? {
+            Ok(rows) => {
+                let is_own = |row: &Row| row.key == key && row.chain().is_none_or(|found| found == chain);
+                if !rows.iter().all(is_own) {
+                    return Err(GuardError::Foreign { path: path.to_owned() });
+                }
+                Ok(Memory::open(path, rows).map_err(disk)?)
+            }
+            Err(doubt) => Err(doubt),
         };
+        let state = State { memory, refused: None };
         Ok(Self { path: path.to_owned(), chain, key, state: Mutex::new(state) })
     }
 
-    /// The newest height in which something was signed.
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why it is not known what the key has signed; nothing when it is.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.state.lock().memory.as_ref().err().copied()
+    }
+
+    /// The newest height in which something was signed, if that is known.
     pub fn height(&self) -> Option<u32> {
-        self.state.lock().published.as_ref().map(|signed| signed.newest.height)
+        let state = self.state.lock();
+        let published = state.memory.as_ref().ok()?.published.as_ref();
+        published.map(|signed| signed.newest.height)
     }
 
     /// Hears of an own message in the engine's log.
     pub fn confirm(&self, place: Place, value: Option<Hash>) {
         let mut state = self.state.lock();
+        let Ok(memory) = &mut state.memory else { return };
         let newest = |signed: &Signed| (signed.newest, signed.value(signed.newest.step));
-        if state.unconfirmed.as_ref().map(newest) == Some((place, Some(value))) {
-            state.unconfirmed = None;
+        if memory.unconfirmed.as_ref().map(newest) == Some((place, Some(value))) {
+            memory.unconfirmed = None;
         }
+    }
+
+    /// Whether an own vote that others have can be one that was signed here. What is newer than everything in the file, or
+    /// contradicts it, is not; nor is anything as long as it is not known what was signed.
+    pub fn may_have_signed(&self, place: Place, value: Option<Hash>) -> bool {
+        let state = self.state.lock();
+        let Ok(memory) = &state.memory else { return false };
+        memory.signed.as_ref().is_some_and(|signed| match same_round(place, signed.newest) {
+            true => signed.value(place.step) == Some(value),
+            false => place < signed.newest,
+        })
+    }
+
+    /// Permits nothing from now on, also after a restart, because others have a vote of the key that is not known here.
+    ///
+    /// # Errors
+    /// [`GuardError::Disk`].
+    pub fn distrust(&self) -> Result<(), GuardError> {
+        let mut state = self.state.lock();
+        if let Ok(memory) = &state.memory {
+            memory
+                .file
+                .set_len(0)
+                .and_then(|()| memory.file.sync_all())
+                .map_err(|source| self.disk(source))?;
+            state.memory = Err(Doubt::Outdated);
+        }
+        Ok(())
+    }
+
+    /// Forgets the doubt: whatever was signed is no newer than `height`. Nothing is signed there or below any more.
+    ///
+    /// # Errors
+    /// [`GuardError::Disk`].
+    pub fn trust_after(&self, height: u32) -> Result<(), GuardError> {
+        let newest = Place { height, round: u32::MAX, step: Step::Precommit };
+        let row = self.row(0, Signed { newest, values: [None; 3] });
+        let open = || {
+            write_file(&self.path, &row)?;
+            Memory::open(&self.path, [row.clone(), row.clone()])
+        };
+        let memory = open().map_err(|source| self.disk(source))?;
+        self.state.lock().memory = Ok(memory);
+        Ok(())
     }
 
     /// Asks to sign.
     ///
     /// # Errors
-    /// [`GuardError::Refused`].
+    /// [`GuardError::Refused`] and [`GuardError::Unknown`].
     pub fn permit(&self, place: Place, value: Option<Hash>) -> Result<(), GuardError> {
-        let mut state = self.state.lock();
+        let mut guard = self.state.lock();
+        let State { memory, refused } = &mut *guard;
+        let memory = memory.as_mut().map_err(|_| self.unknown(place))?;
         let unconfirmed =
-            state.unconfirmed.as_ref().is_some_and(|signed| place.height <= signed.newest.height);
-        match Signed::after(state.signed.as_ref(), place, value) {
+            memory.unconfirmed.as_ref().is_some_and(|signed| place.height <= signed.newest.height);
+        match Signed::after(memory.signed.as_ref(), place, value) {
             Some(signed) if !unconfirmed => {
-                state.signed = Some(signed);
+                memory.signed = Some(signed);
                 Ok(())
             }
             _ => {
-                state.refused = Some(place);
-                let signed = state.signed.as_ref().map_or(place, |signed| signed.newest);
+                *refused = Some(place);
+                let signed = memory.signed.as_ref().map_or(place, |signed| signed.newest);
                 Err(GuardError::Refused { wanted: place, signed })
             }
         }
@@ -194,29 +279,63 @@ impl SigningGuard {
     /// Records a message that is about to leave; it is on disk when this returns.
     ///
     /// # Errors
-    /// [`GuardError::Refused`] when it contradicts one that left before, and [`GuardError::Disk`]. It must not leave then.
+    /// [`GuardError::Refused`] when it contradicts one that left before, [`GuardError::Unknown`] and [`GuardError::Disk`]. It
+    /// must not leave then.
     pub fn publish(&self, place: Place, value: Option<Hash>) -> Result<(), GuardError> {
-        let mut state = self.state.lock();
-        let signed = match Signed::with(state.published.as_ref(), place, value) {
+        let mut guard = self.state.lock();
+        let State { memory, refused } = &mut *guard;
+        let memory = memory.as_mut().map_err(|_| self.unknown(place))?;
+        let signed = match Signed::with(memory.published.as_ref(), place, value) {
             Ok(Some(signed)) => signed,
             Ok(None) => return Ok(()),
             Err(signed) => {
-                state.refused = Some(place);
+                *refused = Some(place);
                 return Err(GuardError::Refused { wanted: place, signed });
             }
         };
-        let row = Row { version: VERSION, chain: self.chain, key: self.key, signed: signed.clone() };
-        let slot = state.next_slot;
-        write_slot(&mut state.file, slot, &row)
-            .map_err(|source| GuardError::Disk { path: self.path.clone(), source })?;
-        state.next_slot = 1 - slot;
-        state.published = Some(signed);
+        let sequence = memory.sequence.wrapping_add(1);
+        write_slot(&mut memory.file, sequence % SLOTS, &self.row(sequence, signed.clone()))
+            .map_err(|source| self.disk(source))?;
+        memory.sequence = sequence;
+        memory.published = Some(signed);
         Ok(())
     }
 
     /// What was refused since the last call, if anything.
     pub fn take_refusal(&self) -> Option<Place> {
         self.state.lock().refused.take()
+    }
+
+    fn row(&self, sequence: u64, signed: Signed) -> Row {
+        Row { version: VERSION, key: self.key, sequence, signed: Some((self.chain, signed)) }
+    }
+
+    fn unknown(&self, wanted: Place) -> GuardError {
+        GuardError::Unknown { wanted, path: self.path.clone() }
+    }
+
+    fn disk(&self, source: io::Error) -> GuardError {
+        GuardError::Disk { path: self.path.clone(), source }
+    }
+}
+
+impl Row {
+    fn chain(&self) -> Option<Hash> {
+        self.signed.as_ref().map(|(chain, _)| *chain)
+    }
+}
+
+impl Memory {
+    fn open(path: &Path, [first, second]: [Row; SLOTS as usize]) -> io::Result<Self> {
+        let newest = if first.sequence >= second.sequence { first } else { second };
+        let signed = newest.signed.map(|(_, signed)| signed);
+        Ok(Self {
+            file: OpenOptions::new().write(true).open(path)?,
+            sequence: newest.sequence,
+            published: signed.clone(),
+            signed: signed.clone(),
+            unconfirmed: signed,
+        })
     }
 }
 
@@ -276,12 +395,45 @@ fn same_round(left: Place, right: Place) -> bool {
     (left.height, left.round) == (right.height, right.round)
 }
 
-fn read_slot(slot: &[u8]) -> Option<Row> {
+fn read_rows(path: &Path) -> io::Result<Result<[Row; SLOTS as usize], Doubt>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err(Doubt::Missing)),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    // One byte more than there should be, to see that there are no more.
+    file.take(SLOTS * SLOT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    let rows = match bytes.as_chunks::<SLOT_BYTES>() {
+        ([first, second], []) => read_slot(first).zip(read_slot(second)),
+        _ => None,
+    };
+    Ok(rows.map(|(first, second)| [first, second]).ok_or(Doubt::Damaged))
+}
+
+fn read_slot(slot: &[u8; SLOT_BYTES]) -> Option<Row> {
     let (digest, rest) = slot.split_first_chunk::<DIGEST_BYTES>()?;
     let (length, rest) = rest.split_first_chunk::<2>()?;
     let payload = rest.get(..u16::from_le_bytes(*length).into())?;
     let row = Row::decode_all(&mut &payload[..]).ok()?;
     (blake2_256(payload) == *digest && row.version == VERSION).then_some(row)
+}
+
+/// Puts a whole file in the place of whatever is there.
+fn write_file(path: &Path, row: &Row) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let temporary = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    fs::create_dir_all(directory)?;
+    let mut file = options.open(&temporary)?;
+    for slot in 0..SLOTS {
+        write_slot(&mut file, slot, row)?;
+    }
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    // The entry in the directory has to outlive a crash as well.
+    File::open(directory)?.sync_all()
 }
 
 fn write_slot(file: &mut File, slot: u64, row: &Row) -> io::Result<()> {
@@ -318,12 +470,16 @@ mod tests {
             self.0.path().join("signed")
         }
 
-        fn try_open(&self) -> Result<SigningGuard, GuardError> {
-            SigningGuard::open(&self.path(), Hash::repeat_byte(1), [2; 32])
+        /// The guard, of a new key if there is none.
+        fn open(&self) -> SigningGuard {
+            if !self.path().exists() {
+                SigningGuard::create(&self.path(), [2; 32]).unwrap();
+            }
+            self.open_as_it_is()
         }
 
-        fn open(&self) -> SigningGuard {
-            self.try_open().unwrap()
+        fn open_as_it_is(&self) -> SigningGuard {
+            SigningGuard::open(&self.path(), Hash::repeat_byte(1), [2; 32]).unwrap()
         }
     }
 
@@ -404,20 +560,96 @@ mod tests {
         assert!(guard.publish(place(5, 0, Step::Prevote), block(2)).is_err());
     }
 
+    fn assert_permits_nothing(guard: &SigningGuard) {
+        for height in [0, 6, 7, u32::MAX] {
+            let wanted = place(height, 0, Step::Prevote);
+            assert!(matches!(guard.permit(wanted, None), Err(GuardError::Unknown { .. })));
+            assert!(matches!(guard.publish(wanted, None), Err(GuardError::Unknown { .. })));
+        }
+    }
+
     #[test]
-    fn a_torn_write_loses_only_the_newest() {
+    fn without_a_whole_file_nothing_is_signed() {
         let home = Home::new();
         let guard = home.open();
         sign(&guard, place(5, 0, Step::Prevote), block(1)).unwrap();
-        sign(&guard, place(5, 0, Step::Precommit), block(1)).unwrap();
-        let mut bytes = std::fs::read(home.path()).unwrap();
-        bytes[SLOT_BYTES + 40] ^= 1;
-        std::fs::write(home.path(), &bytes).unwrap();
+        sign(&guard, place(6, 0, Step::Prevote), block(1)).unwrap();
+        drop(guard);
+        let whole = fs::read(home.path()).unwrap();
+        let cut = [0, 1, 50, SLOT_BYTES, whole.len() - 1].map(|length| whole[..length].to_vec());
+        let random = (0..50).map(|byte: u8| byte.wrapping_mul(0x9d)).collect();
+        let first_lost = [vec![0; SLOT_BYTES], whole[SLOT_BYTES..].to_vec()].concat();
+        let second_lost = [whole[..SLOT_BYTES].to_vec(), vec![0; SLOT_BYTES]].concat();
+        let longer = [&whole[..], &[0]].concat();
+        let flipped = [0, DIGEST_BYTES, DIGEST_BYTES + 2, DIGEST_BYTES + 40].map(|index| {
+            let mut bytes = whole.clone();
+            bytes[SLOT_BYTES + index] ^= 1;
+            bytes
+        });
+        let others = [random, first_lost, second_lost, longer];
+        for bytes in cut.into_iter().chain(flipped).chain(others) {
+            fs::write(home.path(), bytes).unwrap();
+            let guard = home.open_as_it_is();
+            assert_eq!((guard.doubt(), guard.height()), (Some(Doubt::Damaged), None));
+            assert_permits_nothing(&guard);
+        }
+        fs::remove_file(home.path()).unwrap();
+        let guard = home.open_as_it_is();
+        assert_eq!(guard.doubt(), Some(Doubt::Missing));
+        assert_permits_nothing(&guard);
+        assert!(!home.path().exists(), "opening makes no file that looks like that of a new key");
+        fs::write(home.path(), whole).unwrap();
+        assert_eq!(home.open_as_it_is().height(), Some(6));
+    }
+
+    #[test]
+    fn doubt_ends_above_what_may_have_been_signed() {
+        let home = Home::new();
+        let guard = home.open_as_it_is();
+        guard.trust_after(7).unwrap();
+        for guard in [guard, home.open_as_it_is()] {
+            assert_eq!((guard.doubt(), guard.height()), (None, Some(7)));
+            for step in [Step::Proposal, Step::Prevote, Step::Precommit] {
+                assert!(guard.permit(place(7, 0, step), None).is_err());
+                assert!(guard.permit(place(7, 900, step), block(1)).is_err());
+            }
+        }
+        let guard = home.open_as_it_is();
+        sign(&guard, place(8, 0, Step::Prevote), block(1)).unwrap();
+        assert_eq!(home.open_as_it_is().height(), Some(8));
+    }
+
+    #[test]
+    fn a_vote_that_others_have_shows_that_the_file_is_old() {
+        let home = Home::new();
         let guard = home.open();
-        assert!(guard.permit(place(5, 0, Step::Prevote), block(2)).is_err());
-        bytes[40] ^= 1;
-        std::fs::write(home.path(), &bytes).unwrap();
-        assert!(matches!(home.try_open(), Err(GuardError::Damaged { .. })));
+        assert!(
+            !guard.may_have_signed(place(1, 0, Step::Precommit), block(1)),
+            "a new key has signed nothing"
+        );
+        sign(&guard, place(5, 1, Step::Precommit), block(1)).unwrap();
+        assert!(guard.may_have_signed(place(4, 0, Step::Precommit), block(9)));
+        assert!(guard.may_have_signed(place(5, 0, Step::Precommit), block(9)));
+        assert!(guard.may_have_signed(place(5, 1, Step::Precommit), block(1)));
+        assert!(!guard.may_have_signed(place(5, 1, Step::Precommit), block(2)));
+        assert!(!guard.may_have_signed(place(5, 2, Step::Precommit), block(1)));
+        assert!(!guard.may_have_signed(place(6, 0, Step::Precommit), block(1)));
+        guard.distrust().unwrap();
+        assert_eq!(guard.doubt(), Some(Doubt::Outdated));
+        assert_permits_nothing(&guard);
+        assert_permits_nothing(&home.open_as_it_is());
+    }
+
+    #[test]
+    fn a_whole_file_is_not_begun_anew() {
+        let home = Home::new();
+        SigningGuard::create(&home.path(), [2; 32]).unwrap();
+        assert!(matches!(SigningGuard::create(&home.path(), [2; 32]), Err(GuardError::Exists { .. })));
+        sign(&home.open(), place(5, 0, Step::Prevote), block(1)).unwrap();
+        assert!(matches!(SigningGuard::create(&home.path(), [2; 32]), Err(GuardError::Exists { .. })));
+        fs::write(home.path(), [0; 9]).unwrap();
+        SigningGuard::create(&home.path(), [2; 32]).unwrap();
+        assert_eq!((home.open().doubt(), home.open().height()), (None, None));
     }
 
     #[test]

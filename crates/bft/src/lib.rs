@@ -48,6 +48,7 @@ mod outset;
 pub mod pace;
 pub mod parts;
 pub mod proposer;
+mod resumption;
 mod session;
 pub mod signing;
 mod status;
@@ -60,7 +61,7 @@ pub use error::BftError;
 #[cfg(feature = "faults")]
 pub use faults::Fault;
 pub use gate::{GateCounts, GateLimits};
-pub use guard::{GuardError, SigningGuard};
+pub use guard::{Doubt, GuardError, SigningGuard};
 pub use observer::{ConsensusMessage, ConsensusObserver, Step};
 pub use signing::ConsensusSecret;
 pub use status::{PeerStatus, StatusView};

@@ -4,13 +4,18 @@
 //! it is, or a block is decided. Before that, it must not judge transactions. It must not wait for ever, either: perhaps
 //! nobody is there, or all start together.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use myelin_chain::{local::WallClock, Application, Behind};
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
-use crate::status::StatusView;
+use crate::{
+    resumption::{Lead, Stance},
+    status::StatusView,
+};
 
 /// A node whose newest block is older than this many slots may be behind.
 const MAX_TIP_AGE_SLOTS: u64 = 20;
@@ -22,6 +27,8 @@ pub(crate) struct Outset {
     application: Application,
     status: StatusView,
     knowledge: Mutex<Knowledge>,
+    lead: Mutex<Lead>,
+    started_ms: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -37,7 +44,8 @@ enum Knowledge {
 impl Outset {
     /// What is known when the node starts. Transactions are refused from now on if that is not enough.
     pub fn new(application: &Application, status: &StatusView, clock: &WallClock) -> Arc<Self> {
-        let may_be_behind = status.get().should_have_peers && is_old(application, clock());
+        let started_ms = clock();
+        let may_be_behind = status.get().should_have_peers && is_old(application, started_ms);
         let knowledge = match may_be_behind {
             true => Knowledge::Nothing { since: Instant::now() },
             false => Knowledge::Enough,
@@ -50,14 +58,33 @@ impl Outset {
             application: application.clone(),
             status: status.clone(),
             knowledge: knowledge.into(),
+            lead: if may_be_behind { Lead::unknown(Instant::now()) } else { Lead::None }.into(),
+            started_ms,
         })
+    }
+
+    /// What a validator may do.
+    pub fn stance(&self) -> Stance {
+        self.lead.lock().stance(Instant::now())
+    }
+
+    /// When the node started, by its clock.
+    pub fn started_ms(&self) -> u64 {
+        self.started_ms
+    }
+
+    /// The number of peers, counted now and then.
+    pub fn connected(&self, peers: usize) {
+        self.lead.lock().connected(peers, Instant::now());
     }
 
     /// A peer has blocks up to `tip`.
     pub fn heard(&self, tip: u32) {
+        let head = self.application.chain().head().number();
+        self.lead.lock().heard(tip, head, Instant::now());
         let mut knowledge = self.knowledge.lock();
         if let Knowledge::Nothing { .. } = *knowledge {
-            match tip > self.application.chain().head().number() {
+            match tip > head {
                 true => *knowledge = Knowledge::SomebodyIsAhead,
                 false => self.settle(&mut knowledge, false, None),
             }
@@ -75,7 +102,9 @@ impl Outset {
     /// A block was committed, `number`; it came from a node that was ahead if `is_synced`. Who gets single new blocks from
     /// others, because they were faster, is not behind.
     pub fn committed(&self, number: u32, is_synced: bool, age_ms: u64, slot_ms: u64) {
-        let behind = (is_synced && is_old_age(age_ms, slot_ms)).then_some(Behind::By { number, age_ms });
+        let is_old = is_old_age(age_ms, slot_ms);
+        self.lead.lock().committed(number, is_old, Instant::now());
+        let behind = (is_synced && is_old).then_some(Behind::By { number, age_ms });
         self.settle(&mut self.knowledge.lock(), is_synced, behind);
     }
 

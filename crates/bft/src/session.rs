@@ -34,6 +34,7 @@ use crate::{
     guard::SigningGuard,
     network_key,
     outset::Outset,
+    resumption::Goal,
     signing::{Signer, Verifier},
     status::StatusView,
     worker::{Job, Worker, WorkerEnd, WorkerSetup},
@@ -53,9 +54,9 @@ const SYNC_BATCH_BLOCKS: usize = 20;
 /// How long a block may be held in memory only while the node catches up.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 /// How often peers are counted.
-const PEER_INTERVAL: Duration = Duration::from_secs(1);
+const PEER_INTERVAL: Duration = Duration::from_millis(500);
 /// Counts without an answer after which the network is taken for dead.
-const MAX_UNANSWERED: u32 = 10;
+const MAX_UNANSWERED: u32 = 20;
 /// How long the engine may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often to look whether it has let go of the chain.
@@ -68,8 +69,10 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) enum SessionEnd {
     /// The node shuts down.
     Shutdown,
-    /// The height up to which it was to follow is committed.
+    /// It was to follow, and has reached its goal.
     CaughtUp,
+    /// It was to sign, and others are ahead.
+    Behind,
     /// The guard has refused to sign in this height.
     Refused(u32),
 }
@@ -85,8 +88,8 @@ pub(crate) struct Session<'a> {
     pub guard: Option<&'a Arc<SigningGuard>>,
     pub status: &'a StatusView,
     pub outset: &'a Arc<Outset>,
-    /// Only follow until this height is committed.
-    pub follow_until: Option<u32>,
+    /// Only follow, until then.
+    pub follow_until: Option<Goal>,
     /// Whether no other session has run in this process.
     pub is_first: bool,
 }
@@ -101,12 +104,14 @@ impl Session<'_> {
         stop(engine).await;
         self.until_let_go().await;
         self.status.set_peers(0);
+        self.status.set_signs(false);
         let refusal = self.guard.and_then(|guard| guard.take_refusal());
         match (end, refusal) {
             (Ok(Carried::EngineStopped), Some(place)) => Ok(SessionEnd::Refused(place.height)),
             (Ok(Carried::EngineStopped), None) => Err(BftError::EngineStopped),
             (Ok(Carried::Shutdown), _) => Ok(SessionEnd::Shutdown),
             (Ok(Carried::CaughtUp), _) => Ok(SessionEnd::CaughtUp),
+            (Ok(Carried::Behind), _) => Ok(SessionEnd::Behind),
             (Err(error), _) => Err(error),
         }
     }
@@ -192,7 +197,7 @@ impl Session<'_> {
             application: self.application.clone(),
             config: self.config.clone(),
             network: channels.network.clone(),
-            guard: self.signing_guard().cloned(),
+            guard: self.guard.cloned(),
             status: self.status.clone(),
             outset: Arc::clone(self.outset),
             follow_until: self.follow_until,
@@ -230,6 +235,7 @@ impl Drop for Halt {
 enum Carried {
     Shutdown,
     CaughtUp,
+    Behind,
     EngineStopped,
 }
 
@@ -268,6 +274,7 @@ async fn carry(
             Some(peers) = counted.recv() => {
                 unanswered = 0;
                 session.status.set_peers(peers);
+                session.outset.connected(peers);
             }
             // A worker that has no room for it is busy with blocks, and looks at their number itself.
             _ = flush.tick() => drop(jobs.try_send(Job::Flush)),
@@ -291,6 +298,7 @@ fn ended(
 ) -> Result<Carried, BftError> {
     match outcome.map_err(|_| BftError::Worker)?? {
         WorkerEnd::CaughtUp => Ok(Carried::CaughtUp),
+        WorkerEnd::Behind => Ok(Carried::Behind),
         WorkerEnd::Idle => Ok(Carried::EngineStopped),
     }
 }

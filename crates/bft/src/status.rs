@@ -32,6 +32,8 @@ pub struct PeerStatus {
     pub round: u32,
     /// Validators of that height.
     pub validators: usize,
+    /// Whether it takes part as a validator now, and does not only follow.
+    pub signs: bool,
 }
 
 /// Tells how a node stands in its network, from anywhere and at once.
@@ -46,6 +48,7 @@ struct Shared {
     height: AtomicU32,
     round: AtomicU32,
     validators: AtomicUsize,
+    signs: AtomicBool,
     gate: Arc<GateCounters>,
     executions: Histogram,
 }
@@ -66,6 +69,7 @@ impl StatusView {
             height: AtomicU32::default(),
             round: AtomicU32::default(),
             validators: AtomicUsize::default(),
+            signs: AtomicBool::default(),
             gate: Arc::default(),
             executions,
         }))
@@ -85,6 +89,7 @@ impl StatusView {
             height: self.0.height.load(Ordering::Relaxed),
             round: self.0.round.load(Ordering::Relaxed),
             validators: self.0.validators.load(Ordering::Relaxed),
+            signs: self.0.signs.load(Ordering::Relaxed),
         }
     }
 
@@ -99,6 +104,10 @@ impl StatusView {
 
     pub(crate) fn set_peers(&self, peers: usize) {
         self.0.peers.store(peers, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_signs(&self, signs: bool) {
+        self.0.signs.store(signs, Ordering::Relaxed);
     }
 
     pub(crate) fn set_round(&self, height: u32, round: u32, validators: usize) {

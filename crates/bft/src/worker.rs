@@ -32,19 +32,20 @@ use myelin_chain::{
     executor::Budget, Application, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey,
     ExecutedBlock, Hash, History, ProposalContext, ValidatorSet, Validity,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     author,
     codec::{from_certificate, to_certificate, WireCodec},
     config::BftConfig,
-    context::{Address, BlockId, Context, Members},
+    context::{Address, BlockId, Context, Height, Members},
     evidence::{self, Equivocation},
-    guard::{GuardError, Place, SigningGuard},
+    guard::{Place, SigningGuard},
     outset::Outset,
     pace::{block_time_ms, height_duration, MAX_CLOCK_DRIFT_MS},
     parts::{split, Assembler, Part, MAX_BLOCK_BYTES},
     proposer,
+    resumption::{Goal, Stance},
     signing::round_of,
     status::StatusView,
     undecided::{Undecided, UndecidedBlocks},
@@ -102,11 +103,19 @@ pub(crate) struct WorkerSetup {
     pub application: Application,
     pub config: BftConfig,
     pub network: mpsc::Sender<NetworkMsg<Context>>,
+    /// What this validator has signed.
     pub guard: Option<Arc<SigningGuard>>,
     pub status: StatusView,
     pub outset: Arc<Outset>,
-    /// Only follow until this height is committed.
-    pub follow_until: Option<u32>,
+    /// Only follow, until then.
+    pub follow_until: Option<Goal>,
+}
+
+impl WorkerSetup {
+    /// Whether this node signs, and not only follows.
+    fn signs(&self) -> bool {
+        self.guard.is_some() && self.follow_until.is_none()
+    }
 }
 
 /// Why a worker ends.
@@ -114,8 +123,10 @@ pub(crate) struct WorkerSetup {
 pub(crate) enum WorkerEnd {
     /// Nobody asks any more.
     Idle,
-    /// The height up to which it was to follow is committed.
+    /// It was to follow, and has reached its goal.
     CaughtUp,
+    /// It was to sign, and others are ahead.
+    Behind,
 }
 
 pub(crate) struct Worker {
@@ -136,7 +147,11 @@ pub(crate) struct Worker {
     is_synced: bool,
     deferred: Deferred,
     streams: u64,
+    /// Where to say that the engine is to begin, until it is known how far peers are.
+    ready: Option<Ready>,
 }
+
+type Ready = oneshot::Sender<(Height, HeightParams<Context>)>;
 
 impl Worker {
     /// A worker that goes on where the last one stopped, or crashed.
@@ -159,6 +174,7 @@ impl Worker {
             is_synced: false,
             deferred: Deferred::default(),
             streams: 0,
+            ready: None,
             setup,
         };
         for Undecided { round, sender, block } in kept {
@@ -177,9 +193,8 @@ impl Worker {
                 Job::Answer(question) => self.answer(*question)?,
                 Job::Flush => self.flush()?,
             }
-            let head = self.head();
-            if self.setup.follow_until.is_some_and(|until| head >= until) {
-                end = WorkerEnd::CaughtUp;
+            if let Some(reached) = self.reached()? {
+                end = reached;
                 break;
             }
         }
@@ -187,11 +202,46 @@ impl Worker {
         Ok(end)
     }
 
+    /// Whether this session is over, because another one is to sign, or to follow.
+    fn reached(&mut self) -> Result<Option<WorkerEnd>, BftError> {
+        let outset = &self.setup.outset;
+        let head = self.setup.application.chain().head();
+        let is_caught_up = match self.setup.follow_until {
+            None if self.ready.is_some() => return self.begin_when_sure(),
+            None => false,
+            Some(Goal::Height(height)) => head.number() >= height,
+            Some(Goal::Peers) => outset.stance() == Stance::TakePart,
+            Some(Goal::NewBlock(_)) => self.is_after_start(head.time_ms),
+        };
+        Ok(is_caught_up.then_some(WorkerEnd::CaughtUp))
+    }
+
+    /// Lets a validator begin once it knows that it is as far as its peers.
+    fn begin_when_sure(&mut self) -> Result<Option<WorkerEnd>, BftError> {
+        match self.setup.outset.stance() {
+            Stance::Listen => Ok(None),
+            Stance::Follow => Ok(Some(WorkerEnd::Behind)),
+            Stance::TakePart => self.begin().map(|()| None),
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), BftError> {
+        if let Some(reply) = self.ready.take() {
+            self.setup.status.set_signs(self.setup.signs());
+            // Whoever asked may be gone.
+            let _ = reply.send((self.height().into(), self.height_params()?));
+        }
+        Ok(())
+    }
+
     fn answer(&mut self, question: AppMsg<Context>) -> Result<(), BftError> {
         // Whoever asked may be gone by the time of the answer, so failures to send it mean nothing.
         match question {
             AppMsg::ConsensusReady { reply } => {
-                let _ = reply.send((self.height().into(), self.height_params()?));
+                self.ready = Some(reply);
+                if !self.setup.signs() {
+                    self.begin()?;
+                }
             }
             AppMsg::StartedRound { height, round, reply_value, .. } => {
                 let values = self.start_round(height.number(), round_of(round))?;
@@ -570,8 +620,8 @@ impl Worker {
         certificate
             .verify(self.validators(), &self.chain)
             .map_err(|source| BftError::Certificate { height, source })?;
-        self.record_own_vote(&certificate)?;
         let executed = self.take_executed(height, certificate.block)?;
+        self.record_own_vote(&certificate, executed.time_ms)?;
         self.write(executed, certificate.encode())?;
         if let Some(observer) = &self.setup.config.observer {
             observer.committed(&certificate);
@@ -590,7 +640,7 @@ impl Worker {
     /// takes from it, its peers still have.
     fn write(&mut self, executed: ExecutedBlock, certificate: Vec<u8>) -> Result<(), BftError> {
         let chain = self.setup.application.chain();
-        if !self.is_synced || self.setup.guard.is_some() {
+        if !self.is_synced || self.setup.signs() {
             self.deferred = Deferred::default();
             chain.commit(executed, certificate)?;
             return Ok(());
@@ -625,18 +675,29 @@ impl Worker {
         chain.head().time_ms.saturating_add(window_ms.saturating_mul(2)) < self.now_ms()
     }
 
-    /// A certificate leaves with the block, so an own vote in it has left, too.
-    fn record_own_vote(&self, certificate: &Certificate) -> Result<(), BftError> {
+    /// Looks for an own vote in a certificate, which leaves with the block, so that such a vote has left, too. One that is not
+    /// known here was cast by another node, or by an earlier process that knew more than the guard does now.
+    fn record_own_vote(&self, certificate: &Certificate, time_ms: u64) -> Result<(), BftError> {
         let Some((guard, own)) = self.setup.guard.as_ref().zip(self.own_key()) else { return Ok(()) };
-        if certificate.signatures.iter().any(|(key, _)| *key == own) {
-            let Certificate { height, round, block, .. } = *certificate;
-            let place = Place { height, round, step: Step::Precommit };
-            guard.publish(place, Some(block)).map_err(|error| match error {
-                GuardError::Refused { .. } => BftError::KeyUsedElsewhere { height },
-                error => error.into(),
-            })?;
+        if !certificate.signatures.iter().any(|(key, _)| *key == own) {
+            return Ok(());
         }
-        Ok(())
+        let Certificate { height, round, block, .. } = *certificate;
+        let place = Place { height, round, step: Step::Precommit };
+        match (guard.may_have_signed(place, Some(block)), self.setup.signs()) {
+            (true, true) => return Ok(guard.publish(place, Some(block))?),
+            (true, false) => return Ok(()),
+            (false, _) => guard.distrust()?,
+        }
+        match self.setup.signs() || self.is_after_start(time_ms) {
+            true => Err(BftError::KeyUsedElsewhere { height }),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a block was made while this process ran. Clocks differ by no more than what blocks may be ahead.
+    fn is_after_start(&self, time_ms: u64) -> bool {
+        time_ms > self.setup.outset.started_ms().saturating_add(MAX_CLOCK_DRIFT_MS)
     }
 
     fn take_executed(&mut self, height: u32, hash: Hash) -> Result<ExecutedBlock, BftError> {

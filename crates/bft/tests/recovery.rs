@@ -5,6 +5,7 @@ mod common;
 use std::{fs, path::Path, time::Instant};
 
 use common::*;
+use myelin_bft::SigningGuard;
 use myelin_chain::SubmitError;
 
 fn copy(from: &Path, to: &Path) {
@@ -15,7 +16,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Puts back everything but the signing guard, which no backup may contain.
+/// Puts back everything but the signing guard.
 fn restore(backup: &Path, home: &Path) {
     for entry in fs::read_dir(backup).unwrap() {
         let entry = entry.unwrap();
@@ -25,28 +26,106 @@ fn restore(backup: &Path, home: &Path) {
     }
 }
 
+/// Four validators at some height; the last one has ended, and a copy of its files then is there.
+struct Ended {
+    network: Network,
+    nodes: Vec<Node>,
+    backup: tempfile::TempDir,
+}
+
+impl Ended {
+    async fn new() -> Self {
+        let network = Network::new(250, &[1, 1, 1, 1]);
+        let mut nodes = network.start_all();
+        nodes[3].reach(4).await;
+        nodes.pop().unwrap().stop().await;
+        let backup = tempfile::tempdir().unwrap();
+        copy(&network.directory(3), backup.path());
+        Self { network, nodes, backup }
+    }
+
+    /// The validator goes on for some blocks; the height that it may have signed in last.
+    async fn run_on(&self, blocks: u32) -> u32 {
+        let again = self.network.start(3);
+        again.reach(again.height() + blocks).await;
+        let chain = std::sync::Arc::clone(again.chain());
+        again.stop().await;
+        chain.tip().number() + 1
+    }
+
+    /// The validator starts, and catches up without a contradiction. Then it is one that the others cannot decide without.
+    async fn comes_back(mut self, at_least: u32) {
+        let restored = self.network.start(3);
+        restored.reach(at_least.max(self.nodes[0].height())).await;
+        // Those that follow do not vote.
+        restored.until("it signs", || restored.status.get().signs).await;
+        self.nodes.pop().unwrap().stop().await;
+        let height = restored.height() + 6;
+        restored.reach(height).await;
+        self.nodes[0].reach(height).await;
+        assert_agreement(&self.network, &[&self.nodes[0], &restored], height);
+        restored.stop().await;
+        for node in self.nodes {
+            node.stop().await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_validator_with_an_old_backup_follows_before_it_signs() {
-    let network = Network::new(250, &[1, 1, 1, 1]);
-    let mut nodes = network.start_all();
-    nodes[3].reach(4).await;
-    nodes.pop().unwrap().stop().await;
-    let backup = tempfile::tempdir().unwrap();
-    copy(&network.directory(3), backup.path());
-    let again = network.start(3);
-    again.reach(12).await;
-    again.stop().await;
-    restore(backup.path(), &network.directory(3));
-    let restored = network.start(3);
-    assert!(restored.height() < 8);
-    restored.reach(nodes[0].height()).await;
-    // It signs again: the others cannot decide without it once one of them is gone.
-    nodes.pop().unwrap().stop().await;
-    let height = restored.height() + 6;
-    restored.reach(height).await;
-    nodes[0].reach(height).await;
-    assert_agreement(&network, &[&nodes[0], &restored], height);
-    restored.stop().await;
+async fn a_validator_with_an_old_database_follows_before_it_signs() {
+    let ended = Ended::new().await;
+    let signed = ended.run_on(8).await;
+    restore(ended.backup.path(), &ended.network.directory(3));
+    ended.comes_back(signed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validator_with_an_old_guard_finds_out_what_it_has_signed() {
+    let ended = Ended::new().await;
+    // So many blocks that the backup is older than those that a validator starts with at once.
+    let signed = ended.run_on(24).await;
+    fs::remove_dir_all(ended.network.directory(3)).unwrap();
+    copy(ended.backup.path(), &ended.network.directory(3));
+    ended.comes_back(signed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validator_without_its_guard_signs_nothing_until_the_others_have_gone_on() {
+    let damages: [fn(&Path); 4] = [
+        |guard| fs::remove_file(guard).unwrap(),
+        |guard| fs::write(guard, &fs::read(guard).unwrap()[..256]).unwrap(),
+        |guard| fs::write(guard, [0x3d; 50]).unwrap(),
+        // The disk is lost, and only the key was kept elsewhere.
+        |guard| {
+            let home = guard.parent().unwrap();
+            fs::remove_dir_all(home).unwrap();
+            fs::create_dir(home).unwrap();
+        },
+    ];
+    for damage in damages {
+        let ended = Ended::new().await;
+        let signed = ended.run_on(2).await;
+        damage(&ended.network.guard(3));
+        ended.comes_back(signed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_signs_where_all_guards_are_lost_until_somebody_says_so() {
+    let network = Network::new(250, &[1, 1]);
+    for index in 0..2 {
+        fs::create_dir(network.directory(index)).unwrap();
+    }
+    let nodes = network.start_all();
+    nodes[0].until("they meet", || nodes[0].status.get().peers > 0).await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(network.witness.messages(), 0);
+    for (node, index) in nodes.into_iter().zip(0..) {
+        node.stop().await;
+        SigningGuard::create(&network.guard(index), secret(index).public()).unwrap();
+    }
+    let nodes = network.start_all();
+    nodes[0].reach(3).await;
     for node in nodes {
         node.stop().await;
     }
@@ -66,6 +145,9 @@ async fn the_only_validator_with_an_old_backup_refuses_to_go_on() {
     restore(backup.path(), &network.directory(0));
     let error = network.start(0).failure().await.to_string();
     assert!(error.contains("has signed there before"), "{error}");
+    fs::remove_file(network.guard(0)).unwrap();
+    let error = network.start(0).failure().await.to_string();
+    assert!(error.contains("signing-guard is missing") && error.contains("--new"), "{error}");
     assert_eq!(network.witness.faults(), Vec::<String>::new());
 }
 
@@ -136,26 +218,18 @@ fn fresh_account(seed: u32) -> myelin_chain::AccountId {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_used_twice_is_found_out() {
     let network = Network::new(250, &[1, 1, 1, 1]);
-    let mut nodes = network.start_all();
-    // A copy of validator 3 in another home knows nothing of what the other has signed.
-    let mut twins = [nodes.remove(3), network.start_with_key(8, 3)];
-    let (mut homes, mut nonces, started) = (9.., [0, 0], Instant::now());
+    // A copy of validator 3 in another home, from the first block on. It knows nothing of what the other has signed.
+    let twins = [network.start(3), network.start_with_key(8, 3)];
+    let nodes: Vec<_> = (0..3).map(|index| network.start(index)).collect();
+    let (mut nonce, started) = (0, Instant::now());
     let found = loop {
         assert!(started.elapsed() < PATIENCE, "nobody was found out by height {}", nodes[0].height());
-        for (twin, nonce) in twins.iter_mut().zip(&mut nonces) {
-            // Who finds a vote in a certificate that it has not cast stops by itself.
-            if twin.has_ended() {
-                let again = network.start_with_key(homes.next().unwrap(), 3);
-                let error = std::mem::replace(twin, again).failure().await.to_string();
-                assert!(error.contains("another node signs with its key"), "{error}");
-                *nonce = 0;
-            }
-        }
-        // Transactions that only one of them has make their blocks different. It takes none before it knows how far the others are.
+        assert!(!twins.iter().all(Node::has_ended), "both ended before they differed");
+        // Transactions that only one of them has make their blocks different.
         let chain = nodes[0].chain().genesis_hash();
-        let bytes = transfer(chain, sp_keyring::Sr25519Keyring::Bob, &account(9), 1_000_000, nonces[1]);
+        let bytes = transfer(chain, sp_keyring::Sr25519Keyring::Bob, &account(9), 1_000_000, nonce);
         match twins[1].application.mempool().submit_here(bytes) {
-            Ok(_) => nonces[1] += 1,
+            Ok(_) => nonce += 1,
             Err(error) => {
                 assert!(matches!(error, SubmitError::Unsure | SubmitError::Behind { .. }), "{error}")
             }
@@ -179,5 +253,21 @@ async fn a_key_that_is_used_twice_is_found_out() {
     assert_eq!(nodes[0].history(height), nodes[1].history(height));
     for node in nodes.into_iter().chain(twins) {
         node.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_node_with_a_key_in_use_never_signs() {
+    let network = Network::new(250, &[1, 1, 1, 1]);
+    let nodes = network.start_all();
+    // What a second one finds is more than it takes for up to date.
+    nodes[0].reach(24).await;
+    let error = network.start_with_key(8, 3).failure().await.to_string();
+    assert!(error.contains("another node signs with its key"), "{error}");
+    let height = nodes[0].height() + 2;
+    nodes[0].reach(height).await;
+    assert_agreement(&network, &[&nodes[0]], height);
+    for node in nodes {
+        node.stop().await;
     }
 }

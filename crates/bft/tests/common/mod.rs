@@ -10,7 +10,9 @@ use std::{
 };
 
 use codec::Encode;
-use myelin_bft::{Bft, BftConfig, ConsensusMessage, ConsensusObserver, ConsensusSecret, StatusView, Step};
+use myelin_bft::{
+    Bft, BftConfig, ConsensusMessage, ConsensusObserver, ConsensusSecret, SigningGuard, StatusView, Step,
+};
 use myelin_chain::{
     Application, Certificate, Chain, ConsensusKey, Hash, Mempool, MempoolLimits, Sequencer, SequencerError,
     Store, StoreConfig,
@@ -145,6 +147,10 @@ impl Network {
         self.directory.path().join(format!("node{index}"))
     }
 
+    pub fn guard(&self, index: u8) -> PathBuf {
+        self.directory(index).join("signing-guard")
+    }
+
     pub fn config(&self, index: u8, listen: SocketAddr) -> BftConfig {
         let peers = self.addresses.iter().filter(|address| **address != listen);
         let mut config = BftConfig::new(self.directory(index), listen)
@@ -180,6 +186,9 @@ impl Network {
 
     fn run(&self, index: u8, config: BftConfig) -> Node {
         let config = (self.change)(index, config);
+        if let Some(key) = config.key.as_ref().filter(|_| !config.home.exists()) {
+            SigningGuard::create(&self.guard(index), key.public()).unwrap();
+        }
         Node::start(&self.genesis, StoreConfig::directory(self.directory(index)), config)
     }
 }
