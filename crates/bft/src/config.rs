@@ -11,7 +11,7 @@ use std::{
 use arc_malachitebft_app_channel::app::net::Multiaddr;
 use myelin_chain::local::{system_clock, WallClock};
 
-use crate::{ConsensusObserver, ConsensusSecret, GateLimits};
+use crate::{ConsensusObserver, ConsensusSecret, GateLimits, SigningGuard};
 
 /// How a node takes part in agreeing on blocks.
 #[derive(Clone)]
@@ -72,7 +72,7 @@ impl BftConfig {
     }
 
     pub(crate) fn guard_path(&self) -> PathBuf {
-        self.home.join("signing-guard")
+        SigningGuard::path_in(&self.home)
     }
 
     pub(crate) fn network_key_path(&self) -> PathBuf {

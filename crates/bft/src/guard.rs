@@ -182,6 +182,26 @@ impl SigningGuard {
         Ok(Self { path: path.to_owned(), chain, key, state: Mutex::new(state) })
     }
 
+    /// Where the guard is in a sequencer's home directory.
+    pub fn path_in(home: &Path) -> PathBuf {
+        home.join("signing-guard")
+    }
+
+    /// The newest that a key has signed by its guard, or why that is not known.
+    ///
+    /// # Errors
+    /// [`GuardError::Foreign`] and [`GuardError::Disk`].
+    pub fn newest(path: &Path, key: ConsensusKey) -> Result<Result<Option<Place>, Doubt>, GuardError> {
+        let rows = read_rows(path).map_err(|source| GuardError::Disk { path: path.to_owned(), source })?;
+        match rows {
+            Ok(rows) if rows.iter().any(|row| row.key != key) => {
+                Err(GuardError::Foreign { path: path.to_owned() })
+            }
+            Ok(rows) => Ok(Ok(newest(rows).signed.map(|(_, signed)| signed.newest))),
+            Err(doubt) => Ok(Err(doubt)),
+        }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -326,8 +346,8 @@ impl Row {
 }
 
 impl Memory {
-    fn open(path: &Path, [first, second]: [Row; SLOTS as usize]) -> io::Result<Self> {
-        let newest = if first.sequence >= second.sequence { first } else { second };
+    fn open(path: &Path, rows: [Row; SLOTS as usize]) -> io::Result<Self> {
+        let newest = newest(rows);
         let signed = newest.signed.map(|(_, signed)| signed);
         Ok(Self {
             file: OpenOptions::new().write(true).open(path)?,
@@ -393,6 +413,14 @@ impl Signed {
 
 fn same_round(left: Place, right: Place) -> bool {
     (left.height, left.round) == (right.height, right.round)
+}
+
+fn newest([first, second]: [Row; SLOTS as usize]) -> Row {
+    if first.sequence >= second.sequence {
+        first
+    } else {
+        second
+    }
 }
 
 fn read_rows(path: &Path) -> io::Result<Result<[Row; SLOTS as usize], Doubt>> {

@@ -26,8 +26,9 @@ use crate::{
     commands::{
         demo::DemoArguments, dev::DevArguments, epoch::EpochArguments, init::InitArguments,
         localnet::LocalnetArguments, metagraph::MetagraphArguments, node::NodeArguments,
-        observe::ObserveArguments, query::QueryCommand, stake::StakeCommand, storage::StorageCommand,
-        subnet::SubnetCommand, transfer::TransferArguments, wallet::WalletCommand, weights::WeightsCommand,
+        observe::ObserveArguments, query::QueryCommand, signing_guard::SigningGuardArguments,
+        stake::StakeCommand, storage::StorageCommand, subnet::SubnetCommand, transfer::TransferArguments,
+        wallet::WalletCommand, weights::WeightsCommand,
     },
     context::{Context, GlobalArguments},
     output::Output,
@@ -71,6 +72,8 @@ enum Command {
     Localnet(LocalnetArguments),
     /// Listens to what validators say to each other, and fails when one of them says two things.
     Observe(ObserveArguments),
+    /// Shows what a validator has signed last, or begins anew where that is lost.
+    SigningGuard(SigningGuardArguments),
     /// Shows the whole market at work: miners store data, validators check it, the honest ones earn.
     ///
     /// Starts a chain of its own; with --node, plays on a development chain or a local network that runs already. The exit code
@@ -146,6 +149,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<ExitCod
         Command::Init(arguments) => commands::init::run(context, &arguments)?,
         Command::Node(arguments) => commands::node::run(context, arguments).await?,
         Command::Localnet(arguments) => commands::localnet::run(context, arguments).await?,
+        Command::SigningGuard(arguments) => commands::signing_guard::run(context, &arguments)?,
         Command::Observe(arguments) => commands::observe::run(context, arguments).await?,
         Command::Wallet(command) => commands::wallet::run(context, command).await?,
         Command::Transfer(arguments) => commands::transfer::run(context, arguments).await?,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{bail, Context as _, Result};
+use myelin_bft::SigningGuard;
 use myelin_keys::{CryptoType, Keypair};
 use myelin_node::{ChainKind, ChainSpec};
 use myelin_runtime::{
@@ -19,6 +20,8 @@ use crate::{consensus_key, duration};
 const SPEC_FILE: &str = "chain.json";
 /// The consensus key's file in a node's base path.
 pub const KEY_FILE: &str = "consensus.key";
+/// The directory in it where the sequencer keeps its files.
+const CONSENSUS_DIRECTORY: &str = "consensus";
 
 /// A directory with the files of a network.
 pub struct NetworkFiles {
@@ -40,6 +43,7 @@ impl NetworkFiles {
             let base_path = base_path(directory, index);
             fs::create_dir_all(&base_path).with_context(|| format!("cannot make {}", base_path.display()))?;
             let key = consensus_key::create(&base_path.join(KEY_FILE))?;
+            SigningGuard::create(&guard_path(&base_path), key.public())?;
             genesis.validators.push(Validator {
                 key: key.public().into(),
                 account: validator_account(index)?,
@@ -84,6 +88,16 @@ impl NetworkFiles {
     pub fn validators(&self) -> u16 {
         u16::try_from(self.spec.genesis.validators.len()).unwrap_or(u16::MAX)
     }
+}
+
+/// Where the sequencer of the node with this base path keeps its files.
+pub fn consensus_home(base_path: &Path) -> PathBuf {
+    base_path.join(CONSENSUS_DIRECTORY)
+}
+
+/// The signing guard of the node with this base path.
+pub fn guard_path(base_path: &Path) -> PathBuf {
+    SigningGuard::path_in(&consensus_home(base_path))
 }
 
 fn base_path(directory: &Path, index: u16) -> PathBuf {

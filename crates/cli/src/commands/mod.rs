@@ -9,6 +9,7 @@ pub mod metagraph;
 pub mod node;
 pub mod observe;
 pub mod query;
+pub mod signing_guard;
 pub mod stake;
 pub mod storage;
 pub mod subnet;

@@ -19,7 +19,13 @@ use myelin_node::{
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::{consensus_key, context::Context, logging, network_files::KEY_FILE, private_file};
+use crate::{
+    consensus_key,
+    context::Context,
+    logging,
+    network_files::{consensus_home, KEY_FILE},
+    private_file,
+};
 
 /// Where a node listens that is not told where: its peers are those that it dials.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -155,7 +161,7 @@ impl Setup {
 fn bft_config(settings: &NodeSettings, base_path: &Path) -> Result<BftConfig> {
     let listen = settings.p2p_listen.as_ref().map_or(Ok(ANY_PORT), socket_address)?;
     let peers = settings.p2p_peers.iter().map(|peer| peer.to_string().parse()).collect::<Result<_, _>>()?;
-    let config = BftConfig::new(base_path.join("consensus"), listen).with_peers(peers);
+    let config = BftConfig::new(consensus_home(base_path), listen).with_peers(peers);
     if settings.validator {
         return Ok(config.with_key(consensus_key::load(&base_path.join(KEY_FILE))?));
     }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -173,40 +174,47 @@ fn a_restored_backup_does_not_sign_again_what_it_signed() {
     network.kill(1);
     let backup = network.logs().join("backup");
     copy(&network.base_path(1), &backup);
-    network.start_node(1);
-    network.wait_for_blocks(12);
-    network.kill(1);
-    // Everything but the guard is older than what the validator has signed since.
-    let base_path = network.base_path(1);
-    let guard = find(&base_path, "signing-guard");
-    let newest = fs::read(&guard).expect("reads");
-    fs::remove_dir_all(&base_path).expect("removes");
-    copy(&backup, &base_path);
-    fs::write(&guard, newest).expect("writes");
-    network.start_node(1);
-    let goal = network.node(0).height() + 6;
-    wait_until("the restored node catches up", || network.node(1).height() >= goal);
-    network.assert_agreement();
+    let guard = network.base_path(1).join("consensus/signing-guard");
+    let keys_only = |base_path: &Path| {
+        fs::remove_dir_all(base_path.join("consensus")).expect("removes");
+        fs::remove_file(base_path.join("chain.redb")).expect("removes");
+    };
+    let restored = |base_path: &Path| {
+        fs::remove_dir_all(base_path).expect("removes");
+        copy(&backup, base_path);
+    };
+    let lost: [&dyn Fn(&Path); 4] = [
+        // Everything but the guard is older than what the validator has signed since.
+        &|base_path| {
+            let newest = fs::read(&guard).expect("reads");
+            restored(base_path);
+            fs::write(&guard, newest).expect("writes");
+        },
+        // So is the guard, or it is not there, or not whole, or nothing is there but the key.
+        &restored,
+        &|base_path| {
+            restored(base_path);
+            fs::remove_file(&guard).expect("removes");
+        },
+        &keys_only,
+    ];
+    for lose in lost {
+        network.start_node(1);
+        network.wait_for_blocks(24);
+        network.kill(1);
+        lose(&network.base_path(1));
+        network.start_node(1);
+        let goal = network.node(0).height() + 6;
+        wait_until("the restored node catches up", || network.node(1).height() >= goal);
+        network.assert_agreement();
+        network.kill(1);
+    }
     observer.finish(1);
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+fn copy(from: &Path, to: &Path) {
     let status = std::process::Command::new("cp").arg("-r").arg(from).arg(to).status().expect("cp runs");
     assert!(status.success());
-}
-
-fn find(directory: &std::path::Path, name: &str) -> std::path::PathBuf {
-    let mut waiting = vec![directory.to_owned()];
-    while let Some(directory) = waiting.pop() {
-        for entry in fs::read_dir(directory).expect("reads").map(|entry| entry.expect("reads").path()) {
-            if entry.is_dir() {
-                waiting.push(entry);
-            } else if entry.file_name().is_some_and(|found| found == name) {
-                return entry;
-            }
-        }
-    }
-    panic!("there is no {name}");
 }
 
 #[test]
