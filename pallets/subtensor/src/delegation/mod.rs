@@ -4,6 +4,8 @@ pub mod storage;
 
 use alloc::vec::Vec;
 
+use frame_support::storage::generator::{StorageDoubleMap as _, StorageMap as _};
+
 use crate::*;
 
 impl<T: Config> Pallet<T> {
@@ -52,6 +54,21 @@ impl<T: Config> Pallet<T> {
     /// Parents of `hotkey` on `netuid`: proportion of 2^64-1, parent.
     pub fn parents_of(hotkey: &T::AccountId, netuid: NetUid) -> Vec<(u64, T::AccountId)> {
         ParentKeys::<T>::get(hotkey, netuid)
+    }
+
+    /// What the storage keys of takes and families start with.
+    pub(crate) fn delegation_prefixes() -> [[u8; 32]; 9] {
+        [
+            Delegates::<T>::prefix_hash(),
+            MaxDelegateTake::<T>::hashed_key(),
+            MinDelegateTake::<T>::hashed_key(),
+            ChildkeyTake::<T>::prefix_hash(),
+            MinChildkeyTake::<T>::hashed_key(),
+            MinChildkeyTakePerSubnet::<T>::prefix_hash(),
+            ChildKeys::<T>::prefix_hash(),
+            ParentKeys::<T>::prefix_hash(),
+            CKBurn::<T>::hashed_key(),
+        ]
     }
 
     /// Gives `hotkey` the default take, unless it has one.

@@ -4,6 +4,8 @@ pub mod storage;
 
 use alloc::vec::Vec;
 
+use frame_support::storage::generator::StorageMap as _;
+
 use crate::{genesis::SubnetParameters, *};
 
 /// Most validators on a new subnet, and on root.
@@ -17,6 +19,10 @@ macro_rules! parameter_getters {
     ($($(#[$doc:meta])* $name:ident($item:ident) -> $type:ty;)*) => {
         impl<T: Config> Pallet<T> {
             $($(#[$doc])* pub fn $name(netuid: NetUid) -> $type { $item::<T>::get(netuid) })*
+
+            fn parameter_prefixes() -> impl Iterator<Item = [u8; 32]> {
+                [$($item::<T>::prefix_hash()),*].into_iter()
+            }
         }
     };
 }
@@ -77,6 +83,15 @@ parameter_getters! {
 }
 
 impl<T: Config> Pallet<T> {
+    /// Whether a storage key is one of a rule: of a parameter of a subnet, of takes and families, or of when weights were
+    /// set. Whatever stands there, money is conserved.
+    pub fn is_rule_key(key: &[u8]) -> bool {
+        let is_item = |prefix: [u8; 32]| key.starts_with(&prefix);
+        Self::parameter_prefixes().any(is_item)
+            || Self::delegation_prefixes().into_iter().any(is_item)
+            || is_item(Self::last_update_prefix())
+    }
+
     /// Fewest stake, in rao, to set weights.
     pub fn stake_threshold() -> u64 {
         StakeThreshold::<T>::get()
