@@ -1,14 +1,14 @@
 //! `dev_*`: making blocks and moving time on a development chain. Paths are paths on the machine that runs the node.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::Write,
+    fs::{self, File, OpenOptions},
+    io::{Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use codec::Encode;
-use myelin_chain::{AccountId, LocalError, LocalHandle, SnapshotId, Tip};
+use myelin_chain::{AccountId, LocalError, LocalHandle, SnapshotId, Tip, DUMP_MAGIC};
 use serde_json::{json, Value};
 
 use super::{audit::conservation, state::decode, Answer, Method, Run};
@@ -230,5 +230,13 @@ fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
         let limit = MAX_DUMP_BYTES >> 30;
         return Err(std::io::Error::other(format!("it is not a file of at most {limit} GiB")));
     }
-    fs::read(path)
+    let mut file = File::open(path)?.take(MAX_DUMP_BYTES);
+    let mut bytes = Vec::new();
+    file.by_ref().take(DUMP_MAGIC.len() as u64).read_to_end(&mut bytes)?;
+    // Anybody can name any file, and most are none that is worth the memory.
+    if bytes != DUMP_MAGIC {
+        return Err(std::io::Error::other("it does not start as a dump does"));
+    }
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
