@@ -240,3 +240,25 @@ fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::METHODS;
+
+    /// What the document's rows begin with.
+    fn documented() -> Vec<&'static str> {
+        let text = include_str!("../../../../docs/development.md");
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+        rows.filter_map(|row| row.split('`').next()).collect()
+    }
+
+    #[test]
+    fn the_document_lists_all_of_them() {
+        let signature = |method: &super::Method| {
+            let parameters: Vec<_> =
+                method.parameters.iter().filter_map(|names| names.first().copied()).collect();
+            format!("{}({})", method.name, parameters.join(", "))
+        };
+        assert_eq!(documented(), METHODS.iter().map(signature).collect::<Vec<_>>());
+    }
+}
