@@ -2,7 +2,7 @@
 //!
 //! The filter looks at a transaction's call and at every call within it, because what `Sudo` and `Utility` dispatch for
 //! root is filtered nowhere else: what is refused outside of them is refused inside. Root may do what the books account for:
-//! move and grant TAO, set fees, and write rules of subnets into the state. It may not write anything else there, touch
+//! move and grant TAO, set fees, and write into the state what the books do not depend on. It may not write anything else there, touch
 //! the TAO of pools, act as a pool, grant more TAO than there can ever be, or correct the books.
 
 use alloc::{boxed::Box, vec::Vec};
@@ -74,7 +74,7 @@ fn permits_itself(call: &RuntimeCall, place: Place) -> bool {
 fn permits_system(call: &frame_system::Call<Runtime>) -> bool {
     match call {
         frame_system::Call::remark { .. } | frame_system::Call::remark_with_event { .. } => true,
-        frame_system::Call::set_storage { items } => items.iter().all(|(key, _)| is_rule(key)),
+        frame_system::Call::set_storage { items } => items.iter().all(|(key, _)| is_beside_the_books(key)),
         _ => false,
     }
 }
@@ -148,7 +148,7 @@ fn is_pool_origin(origin: &OriginCaller) -> bool {
     matches!(origin, OriginCaller::system(RawOrigin::Signed(account)) if is_pool_account(account))
 }
 
-/// Whether a storage key holds a rule of this chain, and no money.
-fn is_rule(key: &[u8]) -> bool {
-    key == SlotDuration::key() || SubtensorModule::is_rule_key(key)
+/// Whether no money depends on what stands under a storage key.
+fn is_beside_the_books(key: &[u8]) -> bool {
+    key == SlotDuration::key() || SubtensorModule::is_beside_the_books(key)
 }

@@ -293,6 +293,10 @@ fn hotkey() -> impl Strategy<Value = AccountId> {
     (1..5_u8).prop_map(account)
 }
 
+fn people() -> impl Strategy<Value = AccountId> {
+    prop_oneof![Just(alice()), Just(bob())]
+}
+
 fn extreme() -> impl Strategy<Value = u64> {
     prop_oneof![Just(0), Just(1), Just(u64::MAX), Just(u64::MAX / 2), any::<u64>()]
 }
@@ -315,6 +319,9 @@ fn rule() -> impl Strategy<Value = RuntimeCall> {
         any::<(u16, u16)>().prop_map(|value| (market::AlphaValues::<Runtime>::prefix_hash(), value.encode())),
         extreme().prop_map(|value| (market::EMAPriceHalvingBlocks::<Runtime>::prefix_hash(), value.encode())),
         any::<u8>().prop_map(|value| (market::RecycleOrBurn::<Runtime>::prefix_hash(), value.encode())),
+        any::<i128>().prop_map(|bits| (market::SubnetMovingPrice::<Runtime>::prefix_hash(), bits.encode())),
+        prop::collection::vec(any::<u16>(), 0..6)
+            .prop_map(|shares| (market::Dividends::<Runtime>::prefix_hash(), shares.encode())),
         prop::collection::vec(any::<u8>(), 0..9)
             .prop_map(|bytes| (market::MechanismEmissionSplit::<Runtime>::prefix_hash(), bytes)),
         any::<u8>()
@@ -348,10 +355,18 @@ fn rule() -> impl Strategy<Value = RuntimeCall> {
     let childkey_take = (hotkey(), any::<u16>()).prop_map(|(of, take)| {
         (market::ChildkeyTake::<Runtime>::storage_double_map_final_key(of, NETUID), take.encode())
     });
+    let destination = (people(), 1..9_u8).prop_map(|(coldkey, hotkey)| {
+        let key = market::AutoStakeDestination::<Runtime>::storage_double_map_final_key(coldkey, NETUID);
+        (key, account(hotkey).encode())
+    });
+    let dividends = (hotkey(), extreme()).prop_map(|(of, rao)| {
+        let item = market::AlphaDividendsPerSubnet::<Runtime>::storage_double_map_final_key(NETUID, of);
+        (item, rao.encode())
+    });
     let burn = extreme().prop_map(|share| (market::CKBurn::<Runtime>::hashed_key().to_vec(), share.encode()));
     let updates = prop::collection::vec(extreme(), 0..6)
         .prop_map(|updates| (market::LastUpdate::<Runtime>::storage_map_final_key(NETUID), updates.encode()));
-    prop_oneof![8 => of_subnet, 3 => family, 1 => take, 1 => childkey_take, 1 => burn, 1 => updates]
+    prop_oneof![8 => of_subnet, 3 => family, 1 => take, 1 => childkey_take, 1 => burn, 1 => updates, 1 => destination, 1 => dividends]
         .prop_map(|item| sudo(RuntimeCall::System(frame_system::Call::set_storage { items: vec![item] })))
 }
 
@@ -383,8 +398,10 @@ proptest! {
                     version_key: 0,
                 };
                 let judgement = (account(1), RuntimeCall::SubtensorModule(judge));
+                let count = rules.len();
                 let rules = rules.into_iter().map(|rule| (alice(), rule));
-                run_block(rules.chain([judgement]).collect());
+                let outcomes = run_block(rules.chain([judgement]).collect());
+                assert!(outcomes[..count].iter().all(Result::is_ok), "{outcomes:?}");
             }
         });
     }

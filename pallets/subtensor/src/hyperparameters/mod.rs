@@ -20,7 +20,8 @@ macro_rules! parameter_getters {
         impl<T: Config> Pallet<T> {
             $($(#[$doc])* pub fn $name(netuid: NetUid) -> $type { $item::<T>::get(netuid) })*
 
-            fn parameter_prefixes() -> impl Iterator<Item = [u8; 32]> {
+            /// What the storage keys of these parameters start with.
+            pub(crate) fn parameter_prefixes() -> impl Iterator<Item = [u8; 32]> {
                 [$($item::<T>::prefix_hash()),*].into_iter()
             }
         }
@@ -83,15 +84,6 @@ parameter_getters! {
 }
 
 impl<T: Config> Pallet<T> {
-    /// Whether a storage key is one of a rule: of a parameter of a subnet, of takes and families, or of when weights were
-    /// set. Whatever stands there, money is conserved.
-    pub fn is_rule_key(key: &[u8]) -> bool {
-        let is_item = |prefix: [u8; 32]| key.starts_with(&prefix);
-        Self::parameter_prefixes().any(is_item)
-            || Self::delegation_prefixes().into_iter().any(is_item)
-            || is_item(Self::last_update_prefix())
-    }
-
     /// Fewest stake, in rao, to set weights.
     pub fn stake_threshold() -> u64 {
         StakeThreshold::<T>::get()
