@@ -11,7 +11,7 @@ use pallet_balances::AdjustmentDirection;
 use pallet_subtensor as market;
 use proptest::prelude::*;
 use sp_keyring::Sr25519Keyring as Keyring;
-use sp_runtime::DispatchError;
+use sp_runtime::{DispatchError, MultiAddress};
 
 const NETUID: u16 = 1;
 const FILTERED: Result<(), DispatchError> = Err(DispatchError::Module(sp_runtime::ModuleError {
@@ -262,6 +262,21 @@ fn who_is_not_the_owner_has_no_such_power() {
         for call in calls {
             let outcome = run_block(vec![(bob(), call)])[0];
             assert!(outcome.is_err() && outcome != FILTERED, "{outcome:?}");
+        }
+    });
+}
+
+#[test]
+fn a_pool_cannot_be_named_in_another_way() {
+    new_chain().execute_with(|| {
+        open_subnet();
+        let bytes: [u8; 32] = pool().into();
+        for dest in [MultiAddress::Address32(bytes), MultiAddress::Raw(bytes.to_vec())] {
+            let (source, value) = (bob().into(), tao(1));
+            let call = balances(pallet_balances::Call::force_transfer { source, dest, value });
+            let before = Balances::free_balance(pool());
+            assert_eq!(by_alice(sudo(call)), Ok(()), "what sudo did is in an event");
+            assert_eq!(Balances::free_balance(pool()), before);
         }
     });
 }
