@@ -230,20 +230,47 @@ fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
         let limit = MAX_DUMP_BYTES >> 30;
         return Err(std::io::Error::other(format!("it is not a file of at most {limit} GiB")));
     }
-    let mut file = File::open(path)?.take(MAX_DUMP_BYTES);
+    dump_in(File::open(path)?)
+}
+
+/// Anybody can name any file, and few are worth the memory, so what does not start as a dump is not read on.
+fn dump_in(source: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut source = source.take(MAX_DUMP_BYTES);
     let mut bytes = Vec::new();
-    file.by_ref().take(DUMP_MAGIC.len() as u64).read_to_end(&mut bytes)?;
-    // Anybody can name any file, and most are none that is worth the memory.
+    source.by_ref().take(DUMP_MAGIC.len() as u64).read_to_end(&mut bytes)?;
     if bytes != DUMP_MAGIC {
         return Err(std::io::Error::other("it does not start as a dump does"));
     }
-    file.read_to_end(&mut bytes)?;
+    source.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::METHODS;
+    use std::io::{self, Read};
+
+    use super::{dump_in, DUMP_MAGIC, METHODS};
+
+    /// Counts what is read of it.
+    struct Counted<R>(R, usize);
+
+    impl<R: Read> Read for Counted<R> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.read(into)?;
+            self.1 += count;
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn only_dumps_are_read_to_their_end() {
+        let mut other = Counted(io::repeat(0), 0);
+        assert!(dump_in(&mut other).is_err());
+        assert_eq!(other.1, DUMP_MAGIC.len());
+        let dump = [&DUMP_MAGIC[..], &[7; 100_000]].concat();
+        assert_eq!(dump_in(&dump[..]).unwrap(), dump);
+        assert!(dump_in(&DUMP_MAGIC[..3]).is_err());
+    }
 
     /// What the document's rows begin with.
     fn documented() -> Vec<&'static str> {
