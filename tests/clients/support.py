@@ -1,7 +1,9 @@
 """What the client tests share: where the chain is, a scratch home, and plain assertions."""
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -18,8 +20,12 @@ COMMAND_SECONDS = 60
 
 
 def scratch_home() -> Path:
-    """A directory of its own for everything that clients keep on disk, so that runs do not see each other."""
+    """A directory of its own for everything that clients keep on disk, so that runs do not see each other.
+
+    It is gone when the program ends.
+    """
     home = Path(tempfile.mkdtemp(prefix="myelin-clients-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ.update(
         {
             "HOME": str(home),

@@ -41,7 +41,7 @@ pub use executor::{Budget, Candidates, ExecutedBlock, ProposalContext, Rejection
 pub use local::{Local, LocalConfig, LocalError, LocalHandle, LocalStatus, SealMode, SnapshotId};
 pub use mempool::{Behind, Mempool, MempoolLimits, PoolStatus, SubmitError, TransactionStatus, Watcher};
 pub use myelin_runtime::{presets::ConsensusTiming, AccountId, Balance, BlockNumber, Hash, Header, Nonce};
-pub use myelin_store::{Config as StoreConfig, History, Location, Store, StoreError};
+pub use myelin_store::{Config as StoreConfig, History, Location, Store, StoreError, DUMP_MAGIC};
 pub use sequencer::{Application, Sequencer, SequencerError};
 pub use sp_core::storage::Storage as GenesisStorage;
 pub use state::{CallLimits, StateView};

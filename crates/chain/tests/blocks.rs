@@ -438,23 +438,32 @@ fn a_database_of_another_chain_is_refused() {
 }
 
 #[test]
-fn an_audited_chain_has_no_block_that_makes_money_from_nothing() {
-    let audited = chain();
-    let (waiting, transaction) = (mempool(&audited), counterfeit(&audited));
+fn an_audited_chain_has_no_block_with_money_that_no_book_knows() {
+    let audited = memory_chain_from(&tainted_genesis());
+    let (waiting, transaction) = (mempool(&audited), opening(&audited));
     waiting.submit_here(transaction.clone()).unwrap();
     let error = audited.propose(&context(next_time_ms(&audited)), &mut waiting.best()).unwrap_err();
     assert!(error.is_fatal());
     let text = error.to_string();
     let ChainError::NotConserved { number: 1, hash, books } = error else { panic!("{text}") };
-    let (held, issued) = (books.accounts_rao, u128::from(books.market.ledger_issuance_rao));
-    assert_eq!(issued, held + 1);
-    for part in ["after block 1,", &format!("{hash:?}"), &format!("{held} rao"), &format!("issued {issued}")]
-    {
+    let (held, issued) = (books.accounts_rao, books.market.ledger_issuance_rao);
+    let pool = &books.market.subnets[1];
+    let unknown_rao = pool.pool_account_rao - pool.tao_reserve_rao;
+    assert_eq!(unknown_rao, 1_000_000 * myelin_runtime::RAO_PER_TAO);
+    let on_account = format!("pool_account_rao: {}", pool.pool_account_rao);
+    for part in [
+        "after block 1,",
+        &format!("{hash:?}"),
+        &format!("{held} rao"),
+        &format!("issued {issued}"),
+        &on_account,
+    ] {
         assert!(text.contains(part), "{text} does not name {part}");
     }
 
     // Who does not look makes the same block.
-    let careless = Chain::open(Store::open(&StoreConfig::memory()).unwrap(), Some(&genesis())).unwrap();
+    let store = Store::open(&StoreConfig::memory()).unwrap();
+    let careless = Chain::open(store, Some(&tainted_genesis())).unwrap();
     let waiting = mempool(&careless);
     waiting.submit_here(transaction).unwrap();
     assert_eq!(commit_pool(&careless, &waiting), hash);

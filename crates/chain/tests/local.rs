@@ -413,10 +413,10 @@ async fn a_failed_write_stops_sealing_and_is_the_nodes_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn money_from_nothing_stops_sealing_and_is_the_nodes_error() {
-    let node = Node::start(SealMode::Manual);
+async fn money_that_no_book_knows_stops_sealing_and_is_the_nodes_error() {
+    let node = Node::start_on(memory_chain_from(&tainted_genesis()), SealMode::Manual);
     node.handle.mine(2).await.unwrap();
-    node.mempool.submit(counterfeit(&node.chain)).await.unwrap();
+    node.mempool.submit(opening(&node.chain)).await.unwrap();
     let refused = node.handle.mine(1).await;
     assert!(
         matches!(refused, Err(LocalError::Chain(ChainError::NotConserved { number: 3, .. }))),

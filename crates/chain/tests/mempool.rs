@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use common::*;
 use myelin_chain::{
-    Chain, History, Mempool, MempoolLimits, PoolStatus, SubmitError, Transaction, TransactionStatus, Watcher,
+    Candidates, Chain, History, Mempool, MempoolLimits, PoolStatus, Rejection, SubmitError, Transaction,
+    TransactionStatus, Verdict, Watcher,
 };
 use myelin_runtime::RuntimeCall;
 use sp_keyring::Sr25519Keyring as Keyring;
@@ -168,15 +169,16 @@ async fn waiting_transactions_are_validated_again_after_blocks() {
 #[tokio::test]
 async fn a_transaction_that_panics_the_runtime_is_dropped_and_refused() {
     let setting = setting();
-    // Reading the version of the given code needs an extension that a native node does not have.
-    let inner = RuntimeCall::System(frame_system::Call::set_code { code: vec![0; 8] });
-    let call = RuntimeCall::Sudo(pallet_sudo::Call::sudo { call: Box::new(inner) });
-    let panicking = setting.alice.sign(call, 0, 0, Era::Immortal, setting.chain.genesis_hash());
+    let panicking = setting.transfer(0, 0);
     let mut watcher = setting.watch(panicking.clone()).await;
     assert_eq!(told(&mut watcher).await, TransactionStatus::Ready);
-    let mut other = setting
-        .watch(Signer::new(&setting.chain, Keyring::Bob).transfer(&setting.alice.account(), 5, 0, 0))
-        .await;
+    // No call is known that makes the runtime panic, so this says what a proposer would say about one.
+    let mut offered = setting.mempool.best();
+    let transaction = offered.next().unwrap();
+    offered.report(&transaction, Verdict::Rejected(Rejection::Panicked("a defect".to_owned())));
+    drop(offered);
+    let bob = Signer::new(&setting.chain, Keyring::Bob);
+    let mut other = setting.watch(bob.transfer(&setting.alice.account(), 5, 0, 0)).await;
     let block = commit_pool(&setting.chain, &setting.mempool);
     assert_eq!(told(&mut watcher).await, TransactionStatus::Invalid);
     assert_eq!(setting.mempool.submit(panicking).await, Err(SubmitError::Banned));

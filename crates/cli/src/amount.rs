@@ -19,6 +19,10 @@ pub struct Amount {
 pub enum AmountError {
     #[error("`{0}` is not an amount: write digits with at most one decimal point, such as 12.5")]
     NotANumber(String),
+    #[error("an amount of {0} is below zero; give one above it, such as 12.5")]
+    Negative(String),
+    #[error("an amount of zero moves nothing, and the fee would be paid all the same; give one above it, such as 12.5")]
+    Zero,
     #[error("`{0}` has more than {PLACES} decimal places; the smallest amount is 0.000000001")]
     TooPrecise(String),
     #[error("`{0}` is more than {max}", max = Amount { rao: u64::MAX })]
@@ -29,12 +33,24 @@ impl Amount {
     pub const fn from_rao(rao: u64) -> Self {
         Self { rao }
     }
+
+    /// An amount that is not zero.
+    ///
+    /// # Errors
+    /// Why a text is none.
+    pub fn positive(text: &str) -> Result<Self, AmountError> {
+        text.parse()
+            .and_then(|amount| if amount == Self::default() { Err(AmountError::Zero) } else { Ok(amount) })
+    }
 }
 
 impl FromStr for Amount {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
+        if text.strip_prefix('-').is_some_and(|rest| rest.parse::<Self>().is_ok()) {
+            return Err(AmountError::Negative(text.to_owned()));
+        }
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit());
         if (whole.is_empty() && fraction.is_empty()) || !digits(whole) || !digits(fraction) {
@@ -92,9 +108,15 @@ mod tests {
 
     #[test]
     fn anything_else_says_why() {
-        for text in ["", ".", "-1", "1e9", "1,5", "1.2.3", " 1", "١"] {
+        for text in ["", ".", "-", "--1", "-x", "1e9", "1,5", "1.2.3", " 1", "١"] {
             assert_eq!(parse(text), Err(AmountError::NotANumber(text.to_owned())), "{text}");
         }
+        assert_eq!(parse("-1.5"), Err(AmountError::Negative("-1.5".to_owned())));
+        assert_eq!(parse("0"), Ok(0));
+        for zero in ["0", "0.0", ".000000000"] {
+            assert_eq!(Amount::positive(zero), Err(AmountError::Zero), "{zero}");
+        }
+        assert_eq!(Amount::positive("0.000000001"), Ok(Amount::from_rao(1)));
         assert!(matches!(parse("0.0000000001"), Err(AmountError::TooPrecise(_))));
         assert!(matches!(parse("18446744073.709551616"), Err(AmountError::TooLarge(_))));
         assert!(matches!(parse("99999999999999999999"), Err(AmountError::TooLarge(_))));

@@ -128,6 +128,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Command::Completions { shell } = arguments.command {
+        anyhow::ensure!(!arguments.global.json, "a completion script is no JSON document; leave out --json");
         // Through memory, because the generator panics where it cannot write.
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Arguments::command(), "myelin", &mut script);

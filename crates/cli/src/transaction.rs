@@ -1,6 +1,6 @@
 //! Sending a transaction, or showing what sending it would do.
 
-use std::fmt;
+use std::{convert::Infallible, fmt, time::Duration};
 
 use clap::{Args, ValueEnum};
 use myelin_client::{account_of, Client, ClientError, Receipt, WaitFor};
@@ -10,6 +10,9 @@ use pallet_subtensor::{Call, NetUid, SubnetOwner};
 use serde::Serialize;
 
 use crate::{amount::Amount, context::Context};
+
+/// How long a chain may make no block before people are told why that may be.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Options of every command that changes the chain.
 #[derive(Args, Clone, Copy)]
@@ -92,7 +95,7 @@ pub async fn send(
 ) -> anyhow::Result<()> {
     let outcome = match arguments.dry_run {
         true => dry_run(client, &call, signer).await,
-        false => submit(client, &call, signer, arguments.wait, details).await,
+        false => submit(context, client, &call, signer, arguments.wait, details).await,
     };
     match outcome {
         Ok(outcome) => context.output.result(&outcome),
@@ -108,6 +111,7 @@ async fn dry_run(client: &Client, call: &RuntimeCall, signer: &Keypair) -> Resul
 }
 
 async fn submit(
+    context: &Context,
     client: &Client,
     call: &RuntimeCall,
     signer: &Keypair,
@@ -116,7 +120,11 @@ async fn submit(
 ) -> Result<Outcome, ClientError> {
     // What surely fails costs no fee.
     client.check(call.clone(), signer).await?;
-    let receipt = client.submit(call.clone(), signer, wait.into()).await?;
+    let sent = client.submit(call.clone(), signer, wait.into());
+    let receipt = tokio::select! {
+        receipt = sent => receipt?,
+        never = explain_delay(context, client) => match never {},
+    };
     Ok(Outcome::Success {
         call: call_name(call),
         extrinsic_hash: format!("{:?}", receipt.extrinsic),
@@ -126,6 +134,19 @@ async fn submit(
         fee: Amount::from_rao(receipt.fee_rao),
         details: details(&receipt),
     })
+}
+
+/// Says, while others wait, that blocks may have to be asked for; never ends.
+async fn explain_delay(context: &Context, client: &Client) -> Infallible {
+    let before = client.block_number().await.ok();
+    tokio::time::sleep(PATIENCE).await;
+    if before.is_some() && client.block_number().await.ok() == before {
+        context.output.progress(
+            "there has been no block for 5 seconds; a chain with `--block-time manual` makes one for each request \
+             `dev_mine`; still waiting",
+        );
+    }
+    std::future::pending().await
 }
 
 /// The error with what the chain knows besides: who may do this, or what there is to pay with.

@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
     process::{Child, Stdio},
 };
@@ -222,6 +223,58 @@ fn errors_are_documents_when_results_are() {
 }
 
 #[test]
+fn a_chain_that_makes_no_blocks_by_itself_is_explained() {
+    let chain = Chain::start(&["--block-time", "manual"]);
+    let mut command = myelin();
+    command.args(["--node", &chain.url, "transfer", "//Nobody", "1", "-w", "//Alice"]);
+    let mut waiting =
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut hint = String::new();
+    let stderr = waiting.stderr.take().expect("it is piped");
+    BufReader::new(stderr).read_line(&mut hint).expect("text");
+    assert!(hint.contains("`dev_mine`"), "{hint}");
+    chain.request("dev_mine", &serde_json::json!([])).expect("an answer");
+    assert!(waiting.wait().expect("it is ours").success());
+    assert_eq!(chain.ask(&["query", "balance", "//Nobody"])["free"], "1");
+}
+
+#[test]
+fn amounts_of_nothing_and_less_are_refused_as_amounts() {
+    for (amount, reason) in [("0", "moves nothing"), ("-1", "below zero"), ("-0.5", "below zero")] {
+        for command in [
+            &["transfer", "//Bob", amount, "-w", "//Alice"][..],
+            &["stake", "add", "1", amount, "-w", "//Alice"],
+            &["stake", "remove", "1", amount, "-w", "//Alice"],
+        ] {
+            let output = run(command);
+            let words = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{words}");
+            assert!(words.contains(reason) && !words.contains("unexpected argument"), "{words}");
+        }
+    }
+}
+
+#[test]
+fn weights_that_say_nothing_have_to_be_meant() {
+    let chain = Chain::start(&["--block-time", "instant"]);
+    chain.ask(&["subnet", "create", "-w", "//Alice"]);
+    chain.ask(&["weights", "set", "1", "0:1", "-w", "//Alice"]);
+    let zeros = ["weights", "set", "1", "0:0", "-w", "//Alice"];
+    let refused = chain.refuses(&zeros);
+    assert!(refused.contains("--clear"), "{refused}");
+    let said = || chain.ask(&["weights", "show", "1"])["validators"].clone();
+    assert_eq!(said()[0]["weights"], serde_json::json!([[0, 65535]]));
+    chain.ask(&[&zeros[..], &["--clear"]].concat());
+    assert_eq!(said(), serde_json::json!([]));
+}
+
+#[test]
+fn a_completion_script_is_no_document() {
+    let refused = failure(&["--json", "completions", "bash"]);
+    assert!(refused.contains("leave out --json"), "{refused}");
+}
+
+#[test]
 fn amounts_and_times_are_checked_before_anything_happens() {
     for arguments in [
         vec!["transfer", "//Bob", "1e9", "-w", "//Alice"],
@@ -278,6 +331,10 @@ fn hotkeys_are_added_and_the_coldkey_stays() {
     let coldkey = std::fs::read(directory.path().join("mine/coldkey")).expect("reads");
     let exists = refused(&["create", "mine", "-H", "second", "--no-password"]);
     assert!(exists.contains("myelin wallet new-hotkey mine"), "{exists}");
+
+    let mistyped = refused(&["new-hotkey", "mein"]);
+    assert!(mistyped.contains("`mein` has no coldkey"), "{mistyped}");
+    assert!(!directory.path().join("mein").exists());
 
     let second = wallet(&["new-hotkey", "mine", "-H", "second"]);
     let again = refused(&["new-hotkey", "mine", "-H", "second"]);

@@ -97,6 +97,37 @@ fn what_is_wrong_with_a_file_is_named() {
     }
 }
 
+/// What a command says that fails with this many KiB of address space.
+fn failure_within(kib: u64, input: &str) -> String {
+    let mut command = std::process::Command::new("sh");
+    let script = format!("ulimit -v {kib}; exec \"$0\" epoch --input \"$1\"");
+    let output =
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_myelin"), input]).output().expect("a shell");
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{input}: {words}");
+    words
+}
+
+#[test]
+fn what_is_no_document_is_not_read_to_its_end() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let file = |name: &str, content: &[u8], bytes: u64| {
+        let path = directory.path().join(name);
+        fs::write(&path, content).expect("writes");
+        fs::File::options().write(true).open(&path).expect("opens").set_len(bytes).expect("grows");
+        path.to_str().expect("text").to_owned()
+    };
+    for (input, reason) in [
+        ("/dev/zero".to_owned(), "not a JSON document"),
+        (file("large.json", b"{", 100_000_000), "it has 100000000 bytes; at most 94371840 are read"),
+        (file("latin.json", b"{\"n\": \"\xe9\"}", 11), "not a text in UTF-8, from byte 7 on"),
+    ] {
+        let told = failure_within(4 << 20, &input);
+        assert!(told.contains(reason) && told.contains(&input), "{told}");
+        assert!(told.len() < 1_000, "{told}");
+    }
+}
+
 fn key(name: &str) -> Keypair {
     Keypair::from_uri(&format!("//{name}"), CryptoType::Sr25519).expect("a key")
 }

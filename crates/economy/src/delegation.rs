@@ -84,6 +84,15 @@ impl TakeClock {
     }
 }
 
+/// Checks what holds for every take, in whatever direction it changes.
+///
+/// # Errors
+/// [`TakeError::TooLow`] and [`TakeError::TooHigh`].
+pub fn check_bounds(take_u16: u16, bounds: TakeBounds) -> Result<(), TakeError> {
+    check_lowest(take_u16, bounds.min_u16)?;
+    check_highest(take_u16, bounds.max_u16)
+}
+
 /// Checks that a delegate's take may fall to `take_u16`. `present_u16` is `None` for who is no delegate yet.
 ///
 /// # Errors
@@ -122,8 +131,7 @@ pub fn check_childkey_take(
     bounds: TakeBounds,
     clock: TakeClock,
 ) -> Result<(), TakeError> {
-    check_lowest(take_u16, bounds.min_u16)?;
-    check_highest(take_u16, bounds.max_u16)?;
+    check_bounds(take_u16, bounds)?;
     if take_u16 > present_u16 && !clock.limit_has_passed() {
         return Err(clock.too_soon());
     }

@@ -1,8 +1,8 @@
 //! Rules of takes and children at their edges.
 
 use myelin_economy::delegation::{
-    check_childkey_take, check_children, check_decrease, check_increase, daily_rao, pending_children_apply,
-    return_per_1000_tao_rao, ChildrenError, TakeBounds, TakeClock, TakeError,
+    check_bounds, check_childkey_take, check_children, check_decrease, check_increase, daily_rao,
+    pending_children_apply, return_per_1000_tao_rao, ChildrenError, TakeBounds, TakeClock, TakeError,
 };
 
 const BOUNDS: TakeBounds = TakeBounds { min_u16: 100, max_u16: 11_796 };
@@ -24,6 +24,14 @@ fn a_decrease_is_lower_and_within_bounds() {
         Err(TakeError::TooLow { take_u16: 99, lowest_u16: 100 })
     );
     assert_eq!(check_decrease(None, 60_000, BOUNDS), Ok(()), "who is no delegate has nothing to decrease");
+}
+
+#[test]
+fn every_take_is_within_bounds() {
+    assert_eq!(check_bounds(100, BOUNDS), Ok(()));
+    assert_eq!(check_bounds(11_796, BOUNDS), Ok(()));
+    assert!(matches!(check_bounds(99, BOUNDS), Err(TakeError::TooLow { lowest_u16: 100, .. })));
+    assert!(matches!(check_bounds(11_797, BOUNDS), Err(TakeError::TooHigh { highest_u16: 11_796, .. })));
 }
 
 #[test]

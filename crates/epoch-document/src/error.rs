@@ -1,11 +1,24 @@
 //! What can be wrong with a document.
 
+use crate::MAX_DOCUMENT_BYTES;
 use std::fmt;
 use thiserror::Error;
 
 /// Why a document is not the inputs of an epoch.
 #[derive(Debug, Error)]
 pub enum DocumentError {
+    /// The source gives nothing more.
+    #[error("it cannot be read")]
+    Read(#[from] std::io::Error),
+    /// The source gives more than any epoch comes to.
+    #[error("it is longer than {MAX_DOCUMENT_BYTES} bytes; expected the inputs of an epoch")]
+    TooLong,
+    /// The source gives something else than text.
+    #[error("it is not a text in UTF-8, from byte {from} on; expected a JSON document")]
+    NotText {
+        /// Bytes before the first that is none.
+        from: usize,
+    },
     /// The text is not JSON, or breaks off.
     #[error("not a JSON document: {problem}")]
     Json {
@@ -87,4 +100,26 @@ impl fmt::Display for Place {
         }
         Ok(())
     }
+}
+
+/// Characters of a message that are shown.
+const SHOWN_MESSAGE: usize = 2_000;
+/// Characters of a value in it that are shown.
+const SHOWN_VALUE: usize = 120;
+
+/// A message that quotes a document, without the middle of what is long. Whoever wrote the document wants to know which value is
+/// meant, and whoever did not, not all of it.
+pub(crate) fn shortened(message: &str) -> String {
+    let is_quote = |c| c == '`' || c == '"';
+    let parts = message.split_inclusive(is_quote).map(|part| without_middle(part, SHOWN_VALUE));
+    without_middle(&parts.collect::<String>(), SHOWN_MESSAGE)
+}
+
+fn without_middle(text: &str, shown: usize) -> String {
+    let length = text.chars().count();
+    if length <= shown {
+        return text.to_owned();
+    }
+    let (head, tail) = (text.chars().take(shown / 2), text.chars().skip(length - shown / 2));
+    head.chain("[...]".chars()).chain(tail).collect()
 }

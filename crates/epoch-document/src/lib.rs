@@ -13,7 +13,7 @@
 //! * `total_stake_bits` that are not what `alpha_stake`, `tao_stake` and `tao_weight` come to. They may be left out,
 //! * a `schema` other than 1, a case without steps.
 //!
-//! Reading takes memory in proportion to the document, and never panics.
+//! Reading takes memory in proportion to the document, which has a limit, and never panics.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -37,7 +37,12 @@ pub use error::{DocumentError, Place};
 pub use fields::EpochFields;
 pub use output::OutputDocument;
 
+use std::io::Read;
+
 use myelin_yuma::EpochInput;
+
+/// Bytes of the longest document that is read: more than three epochs of 4,096 neurons come to when 256 of them judge all.
+pub const MAX_DOCUMENT_BYTES: u64 = 90 << 20;
 
 /// One epoch, ready to be computed.
 #[derive(Clone, Debug)]
@@ -60,6 +65,14 @@ impl Document {
     /// What is wrong with it, and where.
     pub fn parse(text: &str) -> Result<Self, DocumentError> {
         read::document(text)
+    }
+
+    /// Reads a document from a source that may be endless. One that does not begin as a document is not read to its end.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), and where the source fails, is too long or no text.
+    pub fn read(source: impl Read) -> Result<Self, DocumentError> {
+        read::text(source).and_then(|text| Self::parse(&text))
     }
 
     /// Its epochs, in order.

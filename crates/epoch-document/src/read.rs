@@ -1,9 +1,9 @@
 //! From text to fields, in one pass, with errors that say where.
 
 use crate::{
-    error::{DocumentError, Place},
+    error::{shortened, DocumentError, Place},
     fields::EpochFields,
-    Document, Epoch,
+    Document, Epoch, MAX_DOCUMENT_BYTES,
 };
 use myelin_yuma::SparseRow;
 use serde::{
@@ -14,13 +14,30 @@ use serde::{
     Deserialize, Deserializer,
 };
 use serde_path_to_error::Segment;
-use std::{fmt, marker::PhantomData};
+use std::{fmt, io::Read, marker::PhantomData};
 
 /// The only version of the document.
 const SCHEMA: u64 = 1;
 
 /// Fields that a case has and an input has not.
 const CASE_FIELDS: [&str; 4] = ["schema", "name", "desc", "steps"];
+
+/// Bytes that tell whether a source is worth reading.
+const FIRST_BYTES: u64 = 4096;
+
+/// The text of a source, or its beginning if that is not how a document begins.
+pub(crate) fn text(mut source: impl Read) -> Result<String, DocumentError> {
+    let mut bytes = Vec::new();
+    source.by_ref().take(FIRST_BYTES).read_to_end(&mut bytes)?;
+    if matches!(bytes.trim_ascii_start().first(), None | Some(b'{')) {
+        source.take(MAX_DOCUMENT_BYTES).read_to_end(&mut bytes)?;
+    }
+    if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
+        return Err(DocumentError::TooLong);
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| DocumentError::NotText { from: error.utf8_error().valid_up_to() })
+}
 
 pub(crate) fn document(text: &str) -> Result<Document, DocumentError> {
     if !is_case(text)? {
@@ -123,7 +140,7 @@ fn typed<T: DeserializeOwned>(text: &str) -> Result<T, DocumentError> {
         let text = with_literal(text, &error.into_inner());
         // A field's own problems are sentences that begin with it, as all do that are about the whole.
         let is_sentence = place.field.is_empty() || text.starts_with("is ");
-        let problem = if is_sentence { text } else { format!("is wrong: {text}") };
+        let problem = shortened(&if is_sentence { text } else { format!("is wrong: {text}") });
         DocumentError::Field { place, problem }
     })?;
     Ok(object.0)
@@ -140,7 +157,7 @@ fn with_literal(document: &str, error: &serde_json::Error) -> String {
     let read = line.get(..error.column().min(line.len())).unwrap_or_default();
     let rest = read.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "+-.".contains(c));
     let literal = read.strip_prefix(rest).filter(|literal| !literal.is_empty());
-    told.replace(NUMBER, literal.unwrap_or("no integer"))
+    told.replace(NUMBER, &shortened(literal.unwrap_or("no integer")))
 }
 
 /// `steps[2].input.weights[0]` is `weights[0]` at step 2.
@@ -156,7 +173,7 @@ fn place(path: &serde_path_to_error::Path) -> Place {
         }
         all => (None, all),
     };
-    Place::new(step, named(field))
+    Place::new(step, shortened(&named(field)))
 }
 
 fn named(segments: &[&Segment]) -> String {

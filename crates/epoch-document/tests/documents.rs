@@ -1,9 +1,13 @@
 //! Documents that are right, and everything that can be wrong with one.
 
-use myelin_epoch_document::{Document, DocumentError, OutputDocument};
+use myelin_epoch_document::{Document, DocumentError, OutputDocument, MAX_DOCUMENT_BYTES};
 use myelin_yuma::{epoch_with_trace, EpochOutput};
 use serde_json::{json, Value};
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
 
 fn valid() -> Value {
     json!({
@@ -259,6 +263,74 @@ fn what_is_no_json_is_said_so_once() {
     assert!(Document::parse(&"[".repeat(100_000)).is_err(), "depth is bounded");
     let deep = format!("{{\"n\": {}", "[".repeat(100_000));
     assert!(Document::parse(&deep).is_err());
+}
+
+/// How much of an endless source is read before the error.
+fn read_of(first: &[u8], then: u8) -> (u64, DocumentError) {
+    struct Counted<R>(R, u64);
+    impl<R: Read> Read for Counted<R> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.read(into)?;
+            self.1 += count as u64;
+            Ok(count)
+        }
+    }
+    let mut source = Counted(first.chain(io::repeat(then)), 0);
+    let error = Document::read(&mut source).expect_err("endless");
+    (source.1, error)
+}
+
+#[test]
+fn endless_sources_are_read_to_the_limit_or_not_at_all() {
+    let (read, error) = read_of(b"", 0);
+    assert!(matches!(error, DocumentError::Json { .. }), "{error}");
+    assert!(read <= 4096, "{read}");
+    let (read, error) = read_of(b"[", b'[');
+    assert!(matches!(error, DocumentError::NotAnObject { found: "a list" }), "{error}");
+    assert!(read <= 4096, "{read}");
+    for start in [b"{".as_slice(), b""] {
+        let (read, error) = read_of(start, b' ');
+        assert_eq!(error.to_string(), "it is longer than 94371840 bytes; expected the inputs of an epoch");
+        assert!(read <= MAX_DOCUMENT_BYTES + 4096, "{read}");
+    }
+}
+
+#[test]
+fn what_is_no_text_is_said_so() {
+    let (_, error) = read_of(b"\xff\xfe{", 0);
+    assert_eq!(error.to_string(), "it is not a text in UTF-8, from byte 0 on; expected a JSON document");
+    let error = Document::read(&b"{\"n\": \"\xc3("[..]).expect_err("no text");
+    assert!(matches!(error, DocumentError::NotText { from: 7 }), "{error}");
+    let text = valid().to_string();
+    assert!(Document::read(text.as_bytes()).is_ok());
+}
+
+#[test]
+fn long_values_are_shown_in_part() {
+    let long = "x".repeat(1_000_000);
+    let with = |name: &str, value: Value| {
+        let mut fields = valid();
+        fields[name] = value;
+        fields
+    };
+    let digits = "9".repeat(300);
+    let number =
+        valid().to_string().replace(&format!("\"kappa\":{}", valid_kappa()), &format!("\"kappa\":{digits}"));
+    for (text, named) in [
+        (with(&long, json!(1)).to_string(), "unknown field"),
+        (with("kappa", json!(long)).to_string(), "`kappa`"),
+        (with("total_stake_bits", json!([long.replace('x', "\"")])).to_string(), "total_stake_bits"),
+        (with("total_stake_bits", json!([long.replace('x', " y")])).to_string(), "total_stake_bits"),
+        (with("weights", json!([[[long, 1]]])).to_string(), "`weights[0][0][0]`"),
+        (case(json!([{ "input": valid(), long.as_str(): 1 }])).to_string(), "step 0: "),
+        (number, "expected 0..=65535"),
+    ] {
+        let error = Document::parse(&text).expect_err(named).to_string();
+        assert!(error.contains(named) && error.contains("[...]"), "{error}");
+        assert!(error.len() < 3_000, "{} bytes", error.len());
+    }
+    let error = error(&with("kapa", json!(1))).to_string();
+    assert!(error.contains("unknown field `kapa`") && !error.contains("[...]"), "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use frame_support::{dispatch::DispatchInfo, pallet_prelude::Weight};
-use pallet_subtensor::{AxonInfo, Call, Error, MechId, NetUid, PrometheusInfo};
+use pallet_subtensor::{delegation::TakeChange, AxonInfo, Call, Error, MechId, NetUid, PrometheusInfo};
 use scale_info::TypeInfo;
 use sp_runtime::{
     impl_tx_ext_default,
@@ -91,7 +91,7 @@ impl TransactionExtension<RuntimeCall> for CheckNonce {
     }
 }
 
-/// Keeps out of blocks what would fail there without paying: weights and announcements cost nothing, so that whoever
+/// Keeps out of blocks what would fail there without paying: weights, announcements and takes cost nothing, so that whoever
 /// may not send them must not take room.
 #[derive(Encode, Decode, DecodeWithMemTracking, Clone, Copy, Default, PartialEq, Eq, Debug, TypeInfo)]
 pub struct MarketGuards;
@@ -137,6 +137,12 @@ fn check_market_call(who: &AccountId, call: &Call<Runtime>) -> Result<(), Market
             let endpoint = PrometheusInfo { ip, port, ip_type, ..Default::default() };
             SubtensorModule::check_prometheus(netuid, who, &endpoint)
         }
+        Call::decrease_take { ref hotkey, take } => {
+            SubtensorModule::check_take(who, hotkey, take, TakeChange::Decrease)
+        }
+        Call::increase_take { ref hotkey, take } => {
+            SubtensorModule::check_take(who, hotkey, take, TakeChange::Increase)
+        }
         Call::register_network { .. } if !SubtensorModule::network_rate_limit_passed() => {
             Err(MarketError::NetworkTxRateLimitExceeded)
         }
@@ -160,11 +166,15 @@ fn check_weights_call(who: &AccountId, netuid: NetUid, mechanism: MechId) -> Res
 fn custom(error: MarketError) -> TransactionValidityError {
     let code = match error {
         MarketError::NotEnoughStakeToSetWeights => 1,
+        MarketError::HotKeyAccountNotExists => 4,
         MarketError::SettingWeightsTooFast | MarketError::NetworkTxRateLimitExceeded => 6,
         MarketError::HotKeyNotRegisteredInNetwork => 10,
         MarketError::InvalidIpType | MarketError::InvalidIpAddress => 11,
         MarketError::ServingRateLimitExceeded => 12,
         MarketError::InvalidPort => 13,
+        MarketError::NonAssociatedColdKey => 25,
+        MarketError::DelegateTakeTooLow => 26,
+        MarketError::DelegateTakeTooHigh => 27,
         _ => 255,
     };
     InvalidTransaction::Custom(code).into()

@@ -13,6 +13,7 @@ pub mod arguments;
 pub mod authorship;
 pub mod extensions;
 pub mod fees;
+pub mod filter;
 pub mod presets;
 pub mod signature;
 pub mod views;
@@ -21,7 +22,7 @@ use alloc::borrow::Cow;
 
 use frame_support::{
     derive_impl, parameter_types,
-    traits::{ConstU16, ConstU32, ConstU64, ConstU8, Contains},
+    traits::{ConstU16, ConstU32, ConstU64, ConstU8},
     weights::{constants::WEIGHT_REF_TIME_PER_SECOND, Weight},
 };
 use sp_runtime::{
@@ -32,6 +33,7 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 
 pub use apis::api;
+pub use filter::CallFilter;
 pub use signature::Signature;
 
 /// 32-byte public key of an account.
@@ -89,7 +91,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("node-subtensor"),
     impl_name: Cow::Borrowed("myelin"),
     authoring_version: 1,
-    spec_version: 2,
+    spec_version: 3,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
     transaction_version: 1,
@@ -160,53 +162,6 @@ parameter_types! {
     /// Milliseconds between blocks. Part of genesis, so that one binary serves chains of different pace.
     pub storage SlotDuration: u64 = 250;
     pub FeeMultiplier: pallet_transaction_payment::Multiplier = One::one();
-}
-
-/// Calls that may be dispatched.
-///
-/// Code is part of the node here, so the calls that would replace it have nothing to replace; a batch inside a batch only
-/// serves to hide work from limits; and TAO sent to a subnet's pool would be lost, because it becomes nobody's stake.
-pub struct CallFilter;
-
-impl Contains<RuntimeCall> for CallFilter {
-    fn contains(call: &RuntimeCall) -> bool {
-        match call {
-            RuntimeCall::System(call) => !matches!(
-                call,
-                frame_system::Call::set_code { .. }
-                    | frame_system::Call::set_code_without_checks { .. }
-                    | frame_system::Call::authorize_upgrade { .. }
-                    | frame_system::Call::authorize_upgrade_without_checks { .. }
-                    | frame_system::Call::apply_authorized_upgrade { .. }
-            ),
-            RuntimeCall::Utility(
-                pallet_utility::Call::batch { calls }
-                | pallet_utility::Call::batch_all { calls }
-                | pallet_utility::Call::force_batch { calls },
-            ) => !calls.iter().any(is_batch),
-            RuntimeCall::Balances(
-                pallet_balances::Call::transfer_allow_death { dest, .. }
-                | pallet_balances::Call::transfer_keep_alive { dest, .. }
-                | pallet_balances::Call::transfer_all { dest, .. },
-            ) => !is_pool(dest),
-            _ => true,
-        }
-    }
-}
-
-fn is_pool(address: &Address) -> bool {
-    matches!(address, MultiAddress::Id(account) if SubtensorModule::is_pool_account(account))
-}
-
-fn is_batch(call: &RuntimeCall) -> bool {
-    matches!(
-        call,
-        RuntimeCall::Utility(
-            pallet_utility::Call::batch { .. }
-                | pallet_utility::Call::batch_all { .. }
-                | pallet_utility::Call::force_batch { .. }
-        )
-    )
 }
 
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]

@@ -281,3 +281,50 @@ fn the_fee_of_a_pool_is_set_by_root_alone() {
         assert!(fee() > 100 * usual, "{usual}");
     });
 }
+
+#[test]
+fn takes_fall_at_once_and_rise_with_patience() {
+    const HIGHEST_TAKE: u16 = 11_796;
+    let bob = || Keyring::Bob.to_account_id();
+    let decrease = |take| Call::decrease_take { hotkey: account(2), take };
+    let increase = |take| Call::increase_take { hotkey: account(2), take };
+    new_chain().execute_with(|| {
+        run_blocks(1);
+        let change = |call| one(bob(), call);
+        assert_eq!(change(decrease(0)), error(Error::HotKeyAccountNotExists));
+        assert_eq!(change(Call::root_register { hotkey: account(2) }), Ok(()));
+        assert_eq!(one(owner(), decrease(0)), error(Error::NonAssociatedColdKey));
+        assert_eq!(SubtensorModule::take_of(&account(2)), HIGHEST_TAKE);
+
+        assert_eq!(change(decrease(5_000)), Ok(()));
+        assert!(market_events().contains(&Event::TakeDecreased(bob(), account(2), 5_000)));
+        assert_eq!(SubtensorModule::take_of(&account(2)), 5_000);
+        assert_eq!(change(decrease(5_000)), error(Error::DelegateTakeTooLow), "no decrease");
+        assert_eq!(change(decrease(u16::MAX)), error(Error::DelegateTakeTooHigh));
+        assert_eq!(change(increase(5_000)), error(Error::DelegateTakeTooLow), "no increase");
+        assert_eq!(change(increase(HIGHEST_TAKE + 1)), error(Error::DelegateTakeTooHigh));
+        assert_eq!(change(increase(6_000)), error(Error::DelegateTxRateLimitExceeded));
+        assert_eq!(change(decrease(4_999)), Ok(()), "that never has to wait");
+
+        const PATIENCE: u32 = 3;
+        pallet_subtensor::TxDelegateTakeRateLimit::<Runtime>::put(u64::from(PATIENCE));
+        run_blocks(PATIENCE - 1);
+        assert_eq!(change(increase(6_000)), error(Error::DelegateTxRateLimitExceeded));
+        assert_eq!(change(increase(6_000)), Ok(()));
+        assert!(market_events().contains(&Event::TakeIncreased(bob(), account(2), 6_000)));
+        assert_eq!(SubtensorModule::take_of(&account(2)), 6_000);
+    });
+}
+
+#[test]
+fn a_change_of_take_makes_a_delegate() {
+    new_chain().execute_with(|| {
+        open_subnet();
+        register(&[2]);
+        assert!(!SubtensorModule::is_delegate(&account(2)));
+        let change = Call::increase_take { hotkey: account(2), take: 7 };
+        assert_eq!(one(Keyring::Bob.to_account_id(), change), Ok(()));
+        assert!(SubtensorModule::is_delegate(&account(2)));
+        assert_eq!(SubtensorModule::take_of(&account(2)), 7);
+    });
+}

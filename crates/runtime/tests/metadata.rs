@@ -16,7 +16,7 @@ use myelin_runtime::Runtime;
 use scale_info::{form::PortableForm, Field, PortableRegistry, TypeDef};
 
 /// `spec_version`, and the first bytes of the Blake2b-256 digest of metadata version 15.
-const METADATA: (u32, &str) = (2, "c391c65d265d5a99");
+const METADATA: (u32, &str) = (3, "3527116bd3020821");
 
 /// Runtime APIs: methods with the names and types of their parameters, and what they answer.
 const RUNTIME_APIS: &[(&str, &[(&str, &str)])] = &[
@@ -297,6 +297,8 @@ const CALLS: &[(&str, &[&str])] = &[
             "add_stake(hotkey, netuid, amount_staked)",
             "add_stake_limit(hotkey, netuid, amount_staked, limit_price, allow_partial)",
             "burned_register(netuid, hotkey)",
+            "decrease_take(hotkey, take)",
+            "increase_take(hotkey, take)",
             "register_network(hotkey)",
             "register_network_with_identity(hotkey, identity)",
             "remove_stake(hotkey, netuid, amount_unstaked)",

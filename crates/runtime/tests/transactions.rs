@@ -223,6 +223,20 @@ fn what_would_fail_for_free_does_not_enter_the_pool() {
         assert_eq!(code("miner", serve(1, 1, 7)), Some(InvalidTransaction::Custom(11)));
         assert_eq!(code("miner", serve(0, 1, 4)), Some(InvalidTransaction::Custom(13)));
         assert_eq!(code("miner", serve(8091, 1, 4)), None);
+
+        let of_miner = AccountId::new(hotkey("miner").public().0);
+        let decrease =
+            |hotkey: &AccountId, take| market(Call::decrease_take { hotkey: hotkey.clone(), take });
+        let increase = |take| market(Call::increase_take { hotkey: of_miner.clone(), take });
+        let by_bob = |call| refused(Draft::new(Keyring::Bob.pair(), call).validate());
+        assert_eq!(by_bob(decrease(&account(99), 1)), Some(InvalidTransaction::Custom(4)));
+        assert_eq!(code("miner", decrease(&of_miner, 1)), Some(InvalidTransaction::Custom(25)));
+        assert_eq!(by_bob(increase(u16::MAX)), Some(InvalidTransaction::Custom(27)));
+        assert_eq!(by_bob(increase(5)), None);
+        let set = run_block(vec![(Keyring::Bob.to_account_id(), increase(5))]);
+        assert_eq!(set, [Ok(())]);
+        assert_eq!(by_bob(decrease(&of_miner, 5)), Some(InvalidTransaction::Custom(26)));
+        assert_eq!(by_bob(increase(6)), Some(InvalidTransaction::Custom(255)), "too soon");
     });
 }
 

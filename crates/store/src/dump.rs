@@ -17,7 +17,8 @@ use crate::{
     BlockRecord, Hash, Number, Result, Snapshot, StoreError, Tip,
 };
 
-const MAGIC: [u8; 8] = *b"myelindb";
+/// What every dump begins with.
+pub const DUMP_MAGIC: [u8; 8] = *b"myelindb";
 const DUMP_VERSION: u32 = 1;
 const DIGEST_BYTES: usize = 32;
 
@@ -37,7 +38,7 @@ pub struct Dump {
 impl Dump {
     /// As bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = (MAGIC, DUMP_VERSION, self).encode();
+        let mut bytes = (DUMP_MAGIC, DUMP_VERSION, self).encode();
         let digest = blake2_256(&bytes);
         bytes.extend_from_slice(&digest);
         bytes
@@ -51,8 +52,9 @@ impl Dump {
         let bad = |text: String| StoreError::BadDump(text);
         let split = bytes.len().checked_sub(DIGEST_BYTES).ok_or_else(|| bad("it is too short".to_owned()))?;
         let (content, digest) = bytes.split_at(split);
-        let mut input =
-            content.strip_prefix(&MAGIC).ok_or_else(|| bad("it does not start as a dump does".to_owned()))?;
+        let mut input = content
+            .strip_prefix(&DUMP_MAGIC)
+            .ok_or_else(|| bad("it does not start as a dump does".to_owned()))?;
         if blake2_256(content) != digest {
             return Err(bad("its digest does not match, so it is damaged or cut off".to_owned()));
         }

@@ -30,7 +30,7 @@ mod write;
 pub use config::{Config, History, Location, DEFAULT_CACHE_BYTES, DEFAULT_HISTORY_BLOCKS};
 pub use contain::contain_panics;
 pub use database::{Pin, Store, StoreStatistics};
-pub use dump::Dump;
+pub use dump::{Dump, DUMP_MAGIC};
 pub use error::StoreError;
 pub use record::{BlockRecord, NodeChanges, Tip};
 pub use snapshot::Snapshot;

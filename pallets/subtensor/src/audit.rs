@@ -101,6 +101,22 @@ impl<T: Config> Pallet<T> {
         }
     }
 
+    /// Whether root may write what stands under a storage key, because the books do not depend on it: rules, prices, and
+    /// records of what was.
+    pub fn is_beside_the_books(key: &[u8]) -> bool {
+        let records = [
+            Self::last_update_prefix(),
+            Self::moving_price_prefix(),
+            Self::auto_stake_prefix(),
+            Self::dividend_share_prefix(),
+        ];
+        let prefixes = Self::parameter_prefixes()
+            .chain(Self::delegation_prefixes())
+            .chain(Self::dividend_prefixes())
+            .chain(records);
+        prefixes.into_iter().any(|prefix| key.starts_with(&prefix))
+    }
+
     fn audit_subnet(netuid: NetUid, staked: Alpha) -> SubnetAudit {
         let pots = Self::pending_emission(netuid);
         SubnetAudit {

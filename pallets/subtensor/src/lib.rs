@@ -92,7 +92,7 @@ pub mod pallet {
     use sp_runtime::AccountId32;
     use substrate_fixed::types::{I64F64, I96F32, U64F64, U96F32};
 
-    use crate::{defaults::*, genesis::SubnetParameters, types::*};
+    use crate::{defaults::*, delegation::TakeChange, genesis::SubnetParameters, types::*};
 
     #[pallet::pallet]
     #[pallet::without_storage_info]
@@ -150,6 +150,10 @@ pub mod pallet {
         StakeAdded(T::AccountId, T::AccountId, Tao, Alpha, NetUid, u64),
         /// Stake was sold: coldkey, hotkey, rao received, alpha sold, netuid, fee in alpha.
         StakeRemoved(T::AccountId, T::AccountId, Tao, Alpha, NetUid, u64),
+        /// A delegate takes less: coldkey, hotkey, take of 65535.
+        TakeDecreased(T::AccountId, T::AccountId, u16),
+        /// A delegate takes more: coldkey, hotkey, take of 65535.
+        TakeIncreased(T::AccountId, T::AccountId, u16),
         /// Miners of a mechanism have earned: storage index, alpha by uid.
         IncentiveAlphaEmittedToMiners {
             /// `mechanism * 4096 + netuid`.
@@ -238,6 +242,9 @@ pub mod pallet {
         /// Too soon after the last subnet registration.
         #[codec(index = 33)]
         NetworkTxRateLimitExceeded,
+        /// Too soon after the last change of this take.
+        #[codec(index = 34)]
+        DelegateTxRateLimitExceeded,
         /// This subnet takes no neurons.
         #[codec(index = 37)]
         SubNetRegistrationDisabled,
@@ -256,6 +263,12 @@ pub mod pallet {
         /// The subnet is full and nobody can make room.
         #[codec(index = 48)]
         NoNeuronIdAvailable,
+        /// A take below the lowest, or on the wrong side of the present one.
+        #[codec(index = 49)]
+        DelegateTakeTooLow,
+        /// A take above the highest.
+        #[codec(index = 50)]
+        DelegateTakeTooHigh,
         /// This subnet wants weights committed, not set.
         #[codec(index = 53)]
         CommitRevealEnabled,
@@ -411,6 +424,22 @@ pub mod pallet {
         pub fn root_register(origin: OriginFor<T>, hotkey: T::AccountId) -> DispatchResult {
             let coldkey = ensure_signed(origin)?;
             Self::do_root_register(&coldkey, &hotkey)
+        }
+
+        /// Lowers what a delegate takes of its nominators' dividends.
+        #[pallet::call_index(65)]
+        #[pallet::weight((Weight::from_parts(30_000_000, 0), DispatchClass::Normal, Pays::No))]
+        pub fn decrease_take(origin: OriginFor<T>, hotkey: T::AccountId, take: u16) -> DispatchResult {
+            let coldkey = ensure_signed(origin)?;
+            Self::do_change_take(coldkey, hotkey, take, TakeChange::Decrease)
+        }
+
+        /// Raises what a delegate takes of its nominators' dividends.
+        #[pallet::call_index(66)]
+        #[pallet::weight((Weight::from_parts(30_000_000, 0), DispatchClass::Normal, Pays::No))]
+        pub fn increase_take(origin: OriginFor<T>, hotkey: T::AccountId, take: u16) -> DispatchResult {
+            let coldkey = ensure_signed(origin)?;
+            Self::do_change_take(coldkey, hotkey, take, TakeChange::Increase)
         }
 
         /// Opens a subnet with a name.

@@ -9,8 +9,8 @@ use myelin_chain::{
     Store, StoreConfig,
 };
 use myelin_runtime::{
-    presets::Genesis, AccountId, Balance, Nonce, RuntimeCall, SignedPayload, TxExtension, UncheckedExtrinsic,
-    VERSION,
+    presets::Genesis, AccountId, Balance, Nonce, RuntimeCall, SignedPayload, SubtensorModule, TxExtension,
+    UncheckedExtrinsic, VERSION,
 };
 use sp_core::{sr25519, Pair};
 use sp_keyring::Sr25519Keyring;
@@ -32,8 +32,11 @@ pub fn memory_chain(history: History) -> Arc<Chain> {
 }
 
 pub fn memory_chain_with(genesis: &Genesis) -> Arc<Chain> {
-    Chain::open_audited(Store::open(&StoreConfig::memory()).unwrap(), Some(&genesis.build_storage().unwrap()))
-        .unwrap()
+    memory_chain_from(&genesis.build_storage().unwrap())
+}
+
+pub fn memory_chain_from(genesis: &sp_core::storage::Storage) -> Arc<Chain> {
+    Chain::open_audited(Store::open(&StoreConfig::memory()).unwrap(), Some(genesis)).unwrap()
 }
 
 pub fn open(config: &StoreConfig) -> Arc<Chain> {
@@ -153,13 +156,19 @@ pub fn transfer_call(to: &AccountId, amount: Balance) -> RuntimeCall {
     })
 }
 
-/// A transaction by which the owner of a development chain writes into the books that there is one rao more.
-pub fn counterfeit(chain: &Chain) -> Vec<u8> {
-    let issued =
-        chain.tip_state().unwrap().value::<Balance>(&storage_keys::total_issuance()).unwrap().unwrap();
-    let items = vec![(storage_keys::total_issuance().to_vec(), (issued + 1).encode())];
-    let write = RuntimeCall::System(frame_system::Call::set_storage { items });
-    let call = RuntimeCall::Sudo(pallet_sudo::Call::sudo { call: Box::new(write) });
+/// A development chain on which Bob's money lies where the pool of the first subnet will be. The books agree until there is
+/// such a subnet.
+pub fn tainted_genesis() -> sp_core::storage::Storage {
+    let mut storage = genesis();
+    let bob = storage_keys::account(&Sr25519Keyring::Bob.to_account_id());
+    let money = storage.top.remove(&bob).unwrap();
+    storage.top.insert(storage_keys::account(&SubtensorModule::pool_account(1)), money);
+    storage
+}
+
+/// A transaction by which Alice opens a subnet.
+pub fn opening(chain: &Chain) -> Vec<u8> {
     let alice = Signer::new(chain, Sr25519Keyring::Alice);
-    alice.sign(call, 0, 0, Era::Immortal, chain.genesis_hash())
+    let call = pallet_subtensor::Call::register_network { hotkey: alice.account() };
+    alice.sign(RuntimeCall::SubtensorModule(call), 0, 0, Era::Immortal, chain.genesis_hash())
 }

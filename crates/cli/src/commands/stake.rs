@@ -36,6 +36,7 @@ pub struct OrderArguments {
     /// Number of the subnet; 0 is root.
     netuid: NetUid,
     /// TAO to spend, such as 12.5.
+    #[arg(value_parser = Amount::positive, allow_negative_numbers = true)]
     amount: Amount,
     #[command(flatten)]
     order: Order,
@@ -46,7 +47,7 @@ pub struct RemoveArguments {
     /// Number of the subnet; 0 is root.
     netuid: NetUid,
     /// Alpha to sell, or `all`.
-    #[arg(value_name = "AMOUNT|all")]
+    #[arg(value_name = "AMOUNT|all", allow_negative_numbers = true)]
     quantity: Quantity,
     #[command(flatten)]
     order: Order,
@@ -65,7 +66,9 @@ impl FromStr for Quantity {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "all" => Ok(Self::All),
-            _ => text.parse().map(Self::Exactly).map_err(|error: AmountError| format!("{error}, or `all`")),
+            _ => Amount::positive(text)
+                .map(Self::Exactly)
+                .map_err(|error: AmountError| format!("{error}, or `all`")),
         }
     }
 }

@@ -16,6 +16,7 @@ pub struct TransferArguments {
     /// Receiver: an address or the name of a wallet.
     to: String,
     /// TAO to send, such as 12.5.
+    #[arg(value_parser = Amount::positive, allow_negative_numbers = true)]
     amount: Amount,
     /// Lets the sender's account be removed when almost nothing is left.
     #[arg(long)]

@@ -34,6 +34,9 @@ pub struct SetArguments {
     /// Weights as UID:WEIGHT, such as 3:0.7 4:0.3.
     #[arg(required = true, value_name = "UID:WEIGHT")]
     weights: Vec<Weight>,
+    /// Lets all weights be zero, which takes back what the hotkey has said.
+    #[arg(long)]
+    clear: bool,
     /// Number of the mechanism.
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     mechanism: MechId,
@@ -81,7 +84,19 @@ pub async fn run(context: &Context, command: WeightsCommand) -> Result<()> {
     }
 }
 
+/// A row of zeros takes the place of the one before and says nothing: its validator earns nothing until it says something.
+fn check_meant(arguments: &SetArguments) -> Result<()> {
+    if !arguments.clear && arguments.weights.iter().all(|weight| weight.worth == 0.0) {
+        bail!(
+            "all weights are zero, which takes back what the hotkey has said, and it earns no dividends until it sets others; \
+             give one of them more than zero, or say --clear if that is meant"
+        );
+    }
+    Ok(())
+}
+
 async fn set(context: &Context, arguments: SetArguments) -> Result<()> {
+    check_meant(&arguments)?;
     let call = Call::set_mechanism_weights {
         netuid: arguments.netuid,
         mecid: arguments.mechanism,

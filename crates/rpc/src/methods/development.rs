@@ -1,14 +1,14 @@
 //! `dev_*`: making blocks and moving time on a development chain. Paths are paths on the machine that runs the node.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::Write,
+    fs::{self, File, OpenOptions},
+    io::{Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use codec::Encode;
-use myelin_chain::{AccountId, LocalError, LocalHandle, SnapshotId, Tip};
+use myelin_chain::{AccountId, LocalError, LocalHandle, SnapshotId, Tip, DUMP_MAGIC};
 use serde_json::{json, Value};
 
 use super::{audit::conservation, state::decode, Answer, Method, Run};
@@ -230,5 +230,62 @@ fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
         let limit = MAX_DUMP_BYTES >> 30;
         return Err(std::io::Error::other(format!("it is not a file of at most {limit} GiB")));
     }
-    fs::read(path)
+    dump_in(File::open(path)?)
+}
+
+/// Anybody can name any file, and few are worth the memory, so what does not start as a dump is not read on.
+fn dump_in(source: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut source = source.take(MAX_DUMP_BYTES);
+    let mut bytes = Vec::new();
+    source.by_ref().take(DUMP_MAGIC.len() as u64).read_to_end(&mut bytes)?;
+    if bytes != DUMP_MAGIC {
+        return Err(std::io::Error::other("it does not start as a dump does"));
+    }
+    source.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+
+    use super::{dump_in, DUMP_MAGIC, METHODS};
+
+    /// Counts what is read of it.
+    struct Counted<R>(R, usize);
+
+    impl<R: Read> Read for Counted<R> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.read(into)?;
+            self.1 += count;
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn only_dumps_are_read_to_their_end() {
+        let mut other = Counted(io::repeat(0), 0);
+        assert!(dump_in(&mut other).is_err());
+        assert_eq!(other.1, DUMP_MAGIC.len());
+        let dump = [&DUMP_MAGIC[..], &[7; 100_000]].concat();
+        assert_eq!(dump_in(&dump[..]).unwrap(), dump);
+        assert!(dump_in(&DUMP_MAGIC[..3]).is_err());
+    }
+
+    /// What the document's rows begin with.
+    fn documented() -> Vec<&'static str> {
+        let text = include_str!("../../../../docs/development.md");
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+        rows.filter_map(|row| row.split('`').next()).collect()
+    }
+
+    #[test]
+    fn the_document_lists_all_of_them() {
+        let signature = |method: &super::Method| {
+            let parameters: Vec<_> =
+                method.parameters.iter().filter_map(|names| names.first().copied()).collect();
+            format!("{}({})", method.name, parameters.join(", "))
+        };
+        assert_eq!(documented(), METHODS.iter().map(signature).collect::<Vec<_>>());
+    }
 }

@@ -185,6 +185,11 @@ async fn a_chain_can_be_dumped_and_loaded_elsewhere() {
     let missing = directory.path().join("missing");
     assert!(client.fail("dev_load", json!([missing])).await.message.contains("cannot be read"));
     assert!(client.fail("dev_load", json!([directory.path()])).await.message.contains("not a file"));
+    // A file with nothing in it takes no room on the disk, but would in memory.
+    let large = directory.path().join("large");
+    std::fs::File::create(&large).unwrap().set_len(4 << 30).unwrap();
+    let error = client.fail("dev_load", json!([large])).await;
+    assert!(error.message.contains("cannot be read: it does not start as a dump does"), "{error:?}");
     let damaged = directory.path().join("damaged");
     std::fs::write(&damaged, b"myelindb and more").unwrap();
     let error = client.fail("dev_load", json!([damaged])).await;

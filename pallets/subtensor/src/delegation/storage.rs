@@ -12,6 +12,9 @@ mod delegation_storage {
     /// Lowest take.
     #[pallet::storage]
     pub type MinDelegateTake<T> = StorageValue<_, u16, ValueQuery>;
+    /// Blocks between a change of a take and its next increase.
+    #[pallet::storage]
+    pub type TxDelegateTakeRateLimit<T> = StorageValue<_, u64, ValueQuery, ConstU64<216_000>>;
     /// A child's take, of 65535.
     #[pallet::storage]
     pub type ChildkeyTake<T: Config> =

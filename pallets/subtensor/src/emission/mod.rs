@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 use frame_support::{
     pallet_prelude::*,
+    storage::generator::StorageDoubleMap as _,
     traits::{
         fungible::{Balanced, Credit, Inspect},
         Imbalance,
@@ -77,6 +78,11 @@ impl<T: Config> Pallet<T> {
     /// Last epoch's dividends of `hotkey`, in alpha.
     pub fn alpha_dividends(netuid: NetUid, hotkey: &T::AccountId) -> Alpha {
         AlphaDividendsPerSubnet::<T>::get(netuid, hotkey)
+    }
+
+    /// What the storage keys of dividends start with.
+    pub(crate) fn dividend_prefixes() -> [[u8; 32]; 2] {
+        [AlphaDividendsPerSubnet::<T>::prefix_hash(), RootAlphaDividendsPerSubnet::<T>::prefix_hash()]
     }
 
     /// Whether the owner of `netuid` is paid.

@@ -4,6 +4,7 @@ pub mod storage;
 
 use alloc::vec::Vec;
 
+use frame_support::storage::generator::StorageMap as _;
 use myelin_economy::schedule::EpochSchedule;
 use myelin_yuma::{EpochInput, EpochOutput, LiquidAlpha, Parameters, SubnetOutput, YumaVersion};
 use substrate_fixed::types::I64F64;
@@ -56,6 +57,11 @@ impl<T: Config> Pallet<T> {
     /// Share of the validators' reward, of 65535, by uid.
     pub fn dividends(netuid: NetUid) -> Vec<u16> {
         Dividends::<T>::get(netuid)
+    }
+
+    /// What the storage keys of these shares start with.
+    pub(crate) fn dividend_share_prefix() -> [u8; 32] {
+        Dividends::<T>::prefix_hash()
     }
 
     /// Agreed weight, of 65535, by uid.

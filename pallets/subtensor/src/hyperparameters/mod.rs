@@ -4,6 +4,8 @@ pub mod storage;
 
 use alloc::vec::Vec;
 
+use frame_support::storage::generator::StorageMap as _;
+
 use crate::{genesis::SubnetParameters, *};
 
 /// Most validators on a new subnet, and on root.
@@ -17,6 +19,11 @@ macro_rules! parameter_getters {
     ($($(#[$doc:meta])* $name:ident($item:ident) -> $type:ty;)*) => {
         impl<T: Config> Pallet<T> {
             $($(#[$doc])* pub fn $name(netuid: NetUid) -> $type { $item::<T>::get(netuid) })*
+
+            /// What the storage keys of these parameters start with.
+            pub(crate) fn parameter_prefixes() -> impl Iterator<Item = [u8; 32]> {
+                [$($item::<T>::prefix_hash()),*].into_iter()
+            }
         }
     };
 }

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use frame_support::{
     pallet_prelude::*,
+    storage::generator::StorageMap as _,
     traits::{
         fungible::{Inspect, Mutate},
         tokens::{Fortitude, Preservation},
@@ -116,6 +117,11 @@ impl<T: Config> Pallet<T> {
     /// Moving average of the price, as stored.
     pub fn moving_price(netuid: NetUid) -> I96F32 {
         SubnetMovingPrice::<T>::get(netuid)
+    }
+
+    /// What the storage keys of those averages start with.
+    pub(crate) fn moving_price_prefix() -> [u8; 32] {
+        SubnetMovingPrice::<T>::prefix_hash()
     }
 
     /// Weight of TAO staked on root against alpha.

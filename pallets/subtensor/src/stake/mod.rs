@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use frame_support::{
     ensure,
     pallet_prelude::*,
+    storage::generator::StorageDoubleMap as _,
     traits::{
         fungible::{Inspect, Mutate},
         tokens::{Fortitude, Precision, Preservation},
@@ -87,6 +88,11 @@ impl<T: Config> Pallet<T> {
     /// Where mining rewards of `coldkey` on `netuid` are staked, if not behind the miner.
     pub fn auto_stake_destination(coldkey: &T::AccountId, netuid: NetUid) -> Option<T::AccountId> {
         AutoStakeDestination::<T>::get(coldkey, netuid)
+    }
+
+    /// What the storage keys of those destinations start with.
+    pub(crate) fn auto_stake_prefix() -> [u8; 32] {
+        AutoStakeDestination::<T>::prefix_hash()
     }
 
     pub(crate) fn do_add_stake(

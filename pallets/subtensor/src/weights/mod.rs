@@ -4,7 +4,7 @@ pub mod storage;
 
 use alloc::{collections::BTreeSet, vec, vec::Vec};
 
-use frame_support::{ensure, pallet_prelude::*};
+use frame_support::{ensure, pallet_prelude::*, storage::generator::StorageMap as _};
 
 use crate::*;
 
@@ -17,6 +17,11 @@ impl<T: Config> Pallet<T> {
     /// Block of each neuron's last weights on a mechanism.
     pub fn last_updates(index: StorageIndex) -> Vec<u64> {
         LastUpdate::<T>::get(index)
+    }
+
+    /// What the storage keys of those blocks start with.
+    pub(crate) fn last_update_prefix() -> [u8; 32] {
+        LastUpdate::<T>::prefix_hash()
     }
 
     /// Block of the last weights of `uid` on a mechanism.

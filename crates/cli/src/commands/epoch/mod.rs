@@ -8,21 +8,19 @@ mod verify;
 
 use std::{
     fmt,
+    fs::File,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Args};
-use myelin_epoch_document::{Document, Epoch, OutputDocument};
+use myelin_epoch_document::{Document, Epoch, OutputDocument, MAX_DOCUMENT_BYTES};
 use myelin_yuma::{epoch_with_trace, EpochOutput, Trace};
 use pallet_subtensor::NetUid;
 use serde::Serialize;
 
 use crate::context::Context;
-
-/// More than any subnet can come to.
-const MAX_FILE_BYTES: u64 = 1 << 30;
 
 #[derive(Args)]
 #[command(
@@ -30,7 +28,7 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
     override_usage = "myelin epoch --input <FILE> [OPTIONS]\n       myelin epoch --from-chain --netuid <NETUID> [OPTIONS]"
 )]
 pub struct EpochArguments {
-    /// File with the inputs of one epoch, or with a case whose `steps` have an `input` each.
+    /// File with the inputs of one epoch, or with a case whose `steps` have an `input` each; at most 90 MiB.
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// Takes the inputs of a subnet's last epoch from the node, and says whether what the chain has stored agrees; fails
@@ -115,15 +113,13 @@ impl fmt::Display for Medians {
 }
 
 fn read(path: &Path) -> Result<Document> {
-    let shown = || format!("epoch inputs in {}", path.display());
-    let length = std::fs::metadata(path).with_context(shown)?.len();
-    anyhow::ensure!(
-        length <= MAX_FILE_BYTES,
-        "{}: {length} bytes; at most {MAX_FILE_BYTES} are read",
-        shown()
-    );
-    let text = std::fs::read_to_string(path).with_context(shown)?;
-    Document::parse(&text).with_context(shown)
+    let open = || -> Result<Document> {
+        let file = File::open(path)?;
+        let (found, limit) = (file.metadata()?.len(), MAX_DOCUMENT_BYTES);
+        anyhow::ensure!(found <= limit, "it has {found} bytes; at most {limit} are read");
+        Ok(Document::read(file)?)
+    };
+    open().with_context(|| format!("epoch inputs in {}", path.display()))
 }
 
 /// What the inputs come to, shown as the document it is, with or without `--json`.

@@ -224,6 +224,7 @@ pub fn import(context: &Context, arguments: ImportArguments) -> Result<()> {
 pub fn new_hotkey(context: &Context, arguments: NewHotkeyArguments) -> Result<()> {
     let NewHotkeyArguments { name, hotkey } = arguments;
     let wallet = context.wallets()?.wallet(&name)?;
+    check_coldkey(&wallet)?;
     hotkey.check_vacant(&wallet)?;
     let key = new_key()?;
     hotkey.write(&wallet, &key)?;
@@ -316,6 +317,19 @@ impl HotkeyArguments {
         let protection = password.as_ref().map_or(Protection::Plain, Protection::Password);
         Ok(wallet.write_hotkey(self.name(), key, protection, overwrite(self.overwrite))?)
     }
+}
+
+/// A hotkey without a coldkey is nobody's, and more often the sign of a mistyped name.
+fn check_coldkey(wallet: &Wallet) -> Result<()> {
+    let name = wallet.name();
+    if !wallet.coldkey_exists() {
+        bail!(
+            "wallet `{name}` has no coldkey that could own a hotkey; `myelin wallet list` shows the wallets, `myelin wallet \
+             create {name}` makes this one, and `myelin wallet import-public {name} --coldkey-address ADDRESS` is for a \
+             coldkey that is elsewhere"
+        );
+    }
+    Ok(())
 }
 
 fn check_hotkey_vacant(wallet: &Wallet, hotkey: &str) -> Result<()> {
