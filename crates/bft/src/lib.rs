@@ -34,6 +34,7 @@ mod bft;
 #[doc(hidden)] // For the tests of the format.
 pub mod codec;
 mod config;
+mod contacts;
 #[doc(hidden)]
 pub mod context;
 mod error;
@@ -51,6 +52,7 @@ pub mod proposer;
 mod session;
 pub mod signing;
 mod status;
+mod trouble;
 pub mod undecided;
 mod worker;
 

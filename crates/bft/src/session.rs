@@ -279,7 +279,7 @@ async fn carry(
                     return Err(BftError::NetworkStopped);
                 }
                 unanswered += 1;
-                session.outset.tick();
+                session.outset.tick(Instant::now());
                 count_peers(channels, answers.clone());
             }
         }

@@ -1,6 +1,6 @@
 //! Sending a transaction, or showing what sending it would do.
 
-use std::fmt;
+use std::{convert::Infallible, fmt, future::Future, time::Duration};
 
 use clap::{Args, ValueEnum};
 use myelin_client::{account_of, Client, ClientError, Receipt, WaitFor};
@@ -9,7 +9,12 @@ use myelin_runtime::{AccountId, Runtime, RuntimeCall};
 use pallet_subtensor::{Call, NetUid, SubnetOwner};
 use serde::Serialize;
 
-use crate::{amount::Amount, context::Context};
+use crate::{amount::Amount, context::Context, output::Output};
+
+/// How long a transaction may take before the person who waits is told what for.
+const QUIET_WAIT: Duration = Duration::from_secs(5);
+/// How often they are told from then on.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Options of every command that changes the chain.
 #[derive(Args, Clone, Copy)]
@@ -92,12 +97,49 @@ pub async fn send(
 ) -> anyhow::Result<()> {
     let outcome = match arguments.dry_run {
         true => dry_run(client, &call, signer).await,
-        false => submit(client, &call, signer, arguments.wait, details).await,
+        false => {
+            let submission = submit(client, &call, signer, arguments.wait, details);
+            saying_that_it_waits(context.output, client, arguments.wait, submission).await
+        }
     };
     match outcome {
         Ok(outcome) => context.output.result(&outcome),
         Err(error) => Err(explained(client, &call, &account_of(signer), error).await),
     }
+}
+
+/// Awaits a submission; says on the way that it lasts, what it waits for, and how the node is.
+async fn saying_that_it_waits<T>(
+    output: Output,
+    client: &Client,
+    wait: Wait,
+    submission: impl Future<Output = T>,
+) -> T {
+    tokio::select! {
+        biased;
+        outcome = submission => outcome,
+        never = keep_telling(output, client, wait) => match never {},
+    }
+}
+
+async fn keep_telling(output: Output, client: &Client, wait: Wait) -> Infallible {
+    tokio::time::sleep(QUIET_WAIT).await;
+    loop {
+        output.progress(waiting_for(client, wait).await);
+        tokio::time::sleep(PROGRESS_INTERVAL).await;
+    }
+}
+
+async fn waiting_for(client: &Client, wait: Wait) -> String {
+    let block = match wait {
+        Wait::Included => "a block",
+        Wait::Finalized => "a final block",
+    };
+    let node = match tokio::join!(client.block_number(), client.health()) {
+        (Ok(number), Ok(health)) => format!("its newest block is {number}, {health}"),
+        (Err(error), _) | (_, Err(error)) => format!("it does not say how it is: {error}"),
+    };
+    format!("waiting until {block} has the transaction; the node at {}: {node}", client.config().url)
 }
 
 async fn dry_run(client: &Client, call: &RuntimeCall, signer: &Keypair) -> Result<Outcome, ClientError> {
