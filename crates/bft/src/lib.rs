@@ -37,6 +37,7 @@ mod config;
 mod contacts;
 #[doc(hidden)]
 pub mod context;
+mod engine_log;
 mod error;
 pub mod evidence;
 #[cfg(feature = "faults")]

@@ -197,6 +197,7 @@ fn is_old_age(age_ms: u64, slot_ms: u64) -> bool {
 mod tests {
     use std::net::SocketAddr;
 
+    use arc_malachitebft_app_channel::app::types::{codec::Codec, sync::Status, Keypair, PeerId};
     use myelin_chain::{Chain, Mempool, MempoolLimits, Store, StoreConfig, SubmitError};
     use myelin_runtime::{
         presets::{Genesis, Validator},
@@ -204,7 +205,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::ConsensusSecret;
+    use crate::{codec::WireCodec, context::Context, ConsensusSecret};
 
     const SLOT_MS: u64 = 100;
     const OLD_MS: u64 = (MAX_TIP_AGE_SLOTS + 1) * SLOT_MS;
@@ -351,14 +352,20 @@ mod tests {
     fn a_peer_that_lacks_what_is_needed_is_named() {
         let outset = outset(FOLLOWER, true, OLD_MS);
         outset.status.set_peers(1);
-        outset.heard(&"12D3pruned", 900, 600);
+        let keypair = Keypair::ed25519_from_bytes([7; 32]).unwrap();
+        let peer_id = PeerId::from_bytes(&keypair.public().to_peer_id().to_bytes()).unwrap();
+        let (tip_height, history_min_height) = (900.into(), 600.into());
+        let status = Status::<Context> { peer_id, tip_height, history_min_height };
+        let mempool = Arc::clone(outset.application.mempool());
+        let network = WireCodec::network(None, None, mempool, Arc::clone(&outset));
+        let told = WireCodec::default().encode(&status).unwrap();
+        let heard: Status<Context> = network.decode(told).unwrap();
+        assert_eq!(heard.peer_id, peer_id);
         outset.tick(Instant::now());
         assert!(outset.is_unsure());
         let trouble = outset.trouble();
-        assert!(
-            trouble.contains("has block 1,") && trouble.contains("12D3pruned has blocks from 600"),
-            "{trouble}"
-        );
+        let names = format!("peer {peer_id} has blocks from 600 on only");
+        assert!(trouble.contains("has block 1,") && trouble.contains(&names), "{trouble}");
         outset.hear(900);
         outset.tick(Instant::now());
         assert_eq!(outset.trouble(), "");
