@@ -54,23 +54,14 @@ impl NetworkFiles {
     }
 
     /// The network in `directory`.
-    pub fn open(directory: &Path) -> Result<Self> {
+    fn open(directory: &Path) -> Result<Self> {
         let spec = ChainSpec::load_network(&directory.join(SPEC_FILE))?;
         Ok(Self { directory: directory.to_owned(), spec })
     }
 
-    /// The network in `directory`, which is made if there is none.
-    pub fn open_or_create(
-        directory: &Path,
-        name: &str,
-        validators: u16,
-        block_time: Duration,
-    ) -> Result<Self> {
-        if directory.join(SPEC_FILE).exists() {
-            Self::open(directory)
-        } else {
-            Self::create(directory, name, validators, block_time)
-        }
+    /// The network in `directory`, if there is one.
+    pub fn open_if_there(directory: &Path) -> Result<Option<Self>> {
+        directory.join(SPEC_FILE).exists().then(|| Self::open(directory)).transpose()
     }
 
     pub fn spec_path(&self) -> PathBuf {
