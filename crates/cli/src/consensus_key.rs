@@ -5,12 +5,12 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
-use anyhow::{bail, Context as _, Result};
+use anyhow::{anyhow, bail, Context as _, Result};
 use myelin_bft::ConsensusSecret;
 
 use crate::private_file;
@@ -48,7 +48,10 @@ impl NewKey {
 /// Reads a key.
 pub fn load(path: &Path) -> Result<ConsensusSecret> {
     let hint = "make one with `myelin init`, or run without --validator to follow only";
-    let file = File::open(path).with_context(|| format!("no consensus key at {}: {hint}", path.display()))?;
+    let file = File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => anyhow!("there is no consensus key {}; {hint}", path.display()),
+        _ => anyhow!("the consensus key {} cannot be read: {error}; let this user read it", path.display()),
+    })?;
     let bytes = private_file::read(path, file, MAX_FILE_BYTES)?;
     let mut seed = [0; 32];
     if hex::decode_to_slice(bytes.trim_ascii(), &mut seed).is_err() {

@@ -35,8 +35,8 @@ fn origin_of<'a>(error: &clap::Error, program: &'a Command) -> Option<&'a OsStr>
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return None };
     let flag = argument.split([' ', '=', '[']).next()?;
     let is_given = env::args_os().any(|given| given.to_string_lossy().split('=').next() == Some(flag));
-    let option = options(program)
-        .into_iter()
-        .find(|option| option.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long)))?;
-    option.get_env().filter(|name| !is_given && env::var_os(name).is_some())
+    let long = flag.strip_prefix("--");
+    let named = options(program).into_iter().filter(|option| long.is_some() && option.get_long() == long);
+    // Commands that do not look at the environment may have an option of the same name.
+    named.filter_map(Arg::get_env).find(|name| !is_given && env::var_os(name).is_some())
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{ledger::Origin, Guest, Shared, Standing, ACCEPT_PAUSE};
-use crate::{contacts::Contact, PeerAddress};
+use crate::PeerAddress;
 
 /// How long it may take to reach a peer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,20 +65,19 @@ impl Door {
 
 /// When the peer cannot be reached, the engine sees that the connection ends, and tries again later.
 async fn lead(inside: TcpStream, peer: PeerAddress, index: usize, shared: Arc<Shared>) {
-    let contact = match reach(&peer).await {
+    match reach(&peer).await {
         Ok(outside) => {
-            shared.contacts.note(index, Contact::Open);
+            shared.contacts.opened(index);
             if let Err(error) = pass(inside, outside, Arc::clone(&shared)).await {
                 tracing::debug!(%error, %peer, "a connection to a peer has ended");
             }
-            Contact::Ended
+            shared.contacts.ended(index);
         }
         Err(error) => {
             tracing::debug!(%error, %peer, "a peer cannot be reached");
-            Contact::Unreachable(error.to_string())
+            shared.contacts.unreachable(index, &error);
         }
-    };
-    shared.contacts.note(index, contact);
+    }
 }
 
 async fn pass(inside: TcpStream, outside: TcpStream, shared: Arc<Shared>) -> io::Result<()> {

@@ -189,6 +189,7 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
         .start()
         .await?;
     let outcome = take_part(context, &setup, &node, measured).await;
+    logging::engine_stops();
     node.shutdown_token().cancel();
     // What the node failed from says more than what followed from it.
     node.wait().await?;
