@@ -57,8 +57,8 @@ fn health(context: &Context) -> serde_json::Value {
         "shouldHavePeers": status.should_have_peers,
     });
     // Clients pass over a key that they do not know.
-    if let Some(trouble) = status.trouble {
-        health["reason"] = json!(trouble);
+    if let Some((trouble, health)) = status.trouble.zip(health.as_object_mut()) {
+        health.insert("reason".to_owned(), json!(trouble));
     }
     health
 }
