@@ -81,3 +81,19 @@ impl NetworkFiles {
 fn base_path(directory: &Path, index: u16) -> PathBuf {
     directory.join(format!("node-{index}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use myelin_keys::{CryptoType, Keypair};
+
+    use super::*;
+
+    #[test]
+    fn everybody_can_spend_what_the_validators_of_a_test_network_earn() {
+        for index in [0, 1, 99] {
+            let path = format!("//Validator/{index}");
+            let key = Keypair::from_uri(&path, CryptoType::Sr25519).expect("a key");
+            assert_eq!(known_validator_account(index), myelin_client::account_of(&key));
+        }
+    }
+}

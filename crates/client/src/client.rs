@@ -219,3 +219,22 @@ impl Client {
         ClientError::Missing { what }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(document: &str) -> String {
+        serde_json::from_str::<NodeHealth>(document).unwrap().to_string()
+    }
+
+    #[test]
+    fn health_is_read_with_and_without_a_reason() {
+        let alone = r#"{"peers":0,"isSyncing":false,"shouldHavePeers":true,"reason":"one is down"}"#;
+        assert_eq!(shown(alone), "it has 0 peers; one is down");
+        let behind = r#"{"peers":1,"isSyncing":true,"shouldHavePeers":true}"#;
+        assert_eq!(shown(behind), "it has 1 peer and is catching up");
+        let development = r#"{"peers":0,"isSyncing":false,"shouldHavePeers":false}"#;
+        assert_eq!(shown(development), "it needs no peers");
+    }
+}

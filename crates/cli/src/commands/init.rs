@@ -18,7 +18,7 @@ pub struct InitArguments {
     /// What the chain is called; up to 64 bytes.
     #[arg(long, default_value = "Myelin Local")]
     name: String,
-    /// Time between blocks, such as 500ms or 1s.
+    /// Time between blocks, such as 500ms or 1s; at least 50ms.
     #[arg(long, default_value = "1s", value_name = "TIME", value_parser = duration::parse)]
     block_time: Duration,
 }

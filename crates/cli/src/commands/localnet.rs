@@ -42,7 +42,7 @@ pub struct LocalnetArguments {
     /// Port of the first validator's /metrics and /health; the others take the next ones. 0 takes free ones.
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     metrics_port: u16,
-    /// Time between blocks of a new network, such as 500ms or 1s.
+    /// Time between blocks of a new network, such as 500ms or 1s; at least 50ms.
     #[arg(long, default_value = "500ms", value_name = "TIME", value_parser = duration::parse)]
     block_time: Duration,
 }
