@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{BftConfig, PeerAddress},
+    contacts::Contacts,
     gate::{self, EnginePort, Gate},
     guard::SigningGuard,
     outset::Outset,
@@ -27,6 +28,7 @@ use crate::{
 pub struct Bft {
     config: BftConfig,
     status: StatusView,
+    contacts: Arc<Contacts>,
     outset: Option<Arc<Outset>>,
     listener: Option<TcpListener>,
 }
@@ -36,7 +38,8 @@ impl Bft {
     pub fn new(config: BftConfig) -> Self {
         let should_have_peers = config.discovery || !config.persistent_peers.is_empty();
         let status = StatusView::new(&config.name, should_have_peers);
-        Self { config, status, outset: None, listener: None }
+        let contacts = Arc::new(Contacts::new(&config.persistent_peers));
+        Self { config, status, contacts, outset: None, listener: None }
     }
 
     /// The same with its public port taken already, so that a port that is not free is an error before the node starts.
@@ -89,7 +92,8 @@ impl Bft {
     fn gate(&self, listener: TcpListener, engine: SocketAddr) -> Result<Gate, BftError> {
         let BftConfig { listen, limits, persistent_peers, .. } = &self.config;
         let counters = self.status.gate_counters();
-        Gate::new(listener, engine, *limits, persistent_peers.clone(), counters)
+        let contacts = Arc::clone(&self.contacts);
+        Gate::new(listener, engine, *limits, persistent_peers.clone(), counters, contacts)
             .map_err(|source| BftError::Listen { address: *listen, source })
     }
 
@@ -136,7 +140,7 @@ impl Bft {
     }
 
     fn outset(&self, application: &Application) -> Arc<Outset> {
-        Outset::new(application, &self.status, &self.config.clock)
+        Outset::new(application, &self.status, &self.config, &self.contacts)
     }
 
     fn open_guard(&self, application: &Application) -> Result<Option<Arc<SigningGuard>>, BftError> {

@@ -569,7 +569,7 @@ impl Codec<Status<Context>> for WireCodec {
         let peer_id =
             PeerId::from_bytes(&wire.peer).map_err(|error| CodecError::BadPeer(error.to_string()))?;
         if let Role::Network { outset, .. } = &self.role {
-            outset.heard(wire.tip);
+            outset.heard(&peer_id, wire.tip, wire.history_min);
         }
         Ok(Status { peer_id, tip_height: wire.tip.into(), history_min_height: wire.history_min.into() })
     }

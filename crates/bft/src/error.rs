@@ -98,6 +98,14 @@ pub enum BftError {
     /// The engine does not start.
     #[error("the consensus engine does not start: {0}; see that no other node uses this one's home directory, and that the node can write there")]
     EngineStart(String),
+    /// What was signed in the height under way cannot be read.
+    #[error("{path}, the consensus engine's log of the height under way, is damaged ({reason}); move it away, and leave signing-guard beside it: a validator then follows the others and signs nothing until that height is past")]
+    DamagedLog {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The engine has ended.
     #[error("the consensus engine has stopped; the first error in the log tells why; restart the node")]
     EngineStopped,

@@ -34,8 +34,10 @@ mod bft;
 #[doc(hidden)] // For the tests of the format.
 pub mod codec;
 mod config;
+mod contacts;
 #[doc(hidden)]
 pub mod context;
+mod engine_log;
 mod error;
 pub mod evidence;
 #[cfg(feature = "faults")]
@@ -52,6 +54,7 @@ mod resumption;
 mod session;
 pub mod signing;
 mod status;
+mod trouble;
 pub mod undecided;
 mod worker;
 

@@ -31,6 +31,7 @@ use crate::{
     codec::{WireCodec, MAX_CERTIFICATE_BYTES, MAX_PART_MESSAGE_BYTES, MAX_RESPONSE_BYTES, MAX_SMALL_BYTES},
     config::{BftConfig, PeerAddress},
     context::{Address, Context},
+    engine_log,
     guard::SigningGuard,
     network_key,
     outset::Outset,
@@ -153,6 +154,8 @@ impl Session<'_> {
         halted: &Arc<AtomicBool>,
     ) -> Result<(Channels<Context>, EngineHandle), BftError> {
         let chain = self.application.chain().genesis_hash();
+        let next = self.application.chain().tip().number().saturating_add(1);
+        engine_log::check(&self.config.log_path(), next)?;
         let keypair = network_key::load_or_create(&self.config.network_key_path())?;
         let own = self.config.key.as_ref().map(|key| key.public()).zip(self.signing_guard().cloned());
         let network_codec = WireCodec::network(
@@ -286,7 +289,7 @@ async fn carry(
                     return Err(BftError::NetworkStopped);
                 }
                 unanswered += 1;
-                session.outset.tick();
+                session.outset.tick(Instant::now());
                 count_peers(channels, answers.clone());
             }
         }

@@ -10,6 +10,8 @@ use std::{
 
 use arc_malachitebft_app_channel::app::metrics::{prometheus::metrics::histogram::Histogram, SharedRegistry};
 
+use parking_lot::Mutex;
+
 use crate::gate::{GateCounters, GateCounts};
 
 /// Seconds that executing a block may take.
@@ -49,6 +51,7 @@ struct Shared {
     round: AtomicU32,
     validators: AtomicUsize,
     signs: AtomicBool,
+    trouble: Mutex<Option<String>>,
     gate: Arc<GateCounters>,
     executions: Histogram,
 }
@@ -70,6 +73,7 @@ impl StatusView {
             round: AtomicU32::default(),
             validators: AtomicUsize::default(),
             signs: AtomicBool::default(),
+            trouble: Mutex::default(),
             gate: Arc::default(),
             executions,
         }))
@@ -114,6 +118,19 @@ impl StatusView {
         self.0.height.store(height, Ordering::Relaxed);
         self.0.round.store(round, Ordering::Relaxed);
         self.0.validators.store(validators, Ordering::Relaxed);
+    }
+
+    /// What keeps the node from taking part in its network or following it, and what to do; nothing if all is well.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.trouble.lock().clone()
+    }
+
+    pub(crate) fn set_trouble(&self, trouble: Option<String>) {
+        *self.0.trouble.lock() = trouble;
+    }
+
+    pub(crate) fn set_should_have_peers(&self, should_have_peers: bool) {
+        self.0.should_have_peers.store(should_have_peers, Ordering::Relaxed);
     }
 
     pub(crate) fn set_syncing(&self, is_syncing: bool, is_behind: bool) {

@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use common::*;
 use myelin_bft::BftConfig;
-use myelin_chain::SubmitError;
+use myelin_chain::{StoreConfig, SubmitError};
 use sp_keyring::Sr25519Keyring as Keyring;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -140,9 +140,62 @@ async fn a_node_that_catches_up_refuses_transactions_until_it_has() {
     }
 }
 
+/// A node of `network` that follows peers at these addresses.
+fn follower_of(network: &Network, peers: &[SocketAddr]) -> Node {
+    let peers = peers.iter().map(|peer| (*peer).into()).collect();
+    let config = network.config(7, free_address()).with_peers(peers);
+    Node::start(&network.genesis, StoreConfig::directory(network.directory(7)), config)
+}
+
+async fn until_it_says(node: &Node, what: &[&str]) {
+    let says = || node.status.trouble().is_some_and(|told| what.iter().all(|part| told.contains(part)));
+    node.until(&format!("{what:?}"), says).await;
+}
+
+fn is_cut_off(node: &Node) -> bool {
+    matches!(node.application.mempool().submit_here(vec![0]), Err(SubmitError::CutOff))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_dials_nobody_takes_nothing_and_says_what_is_missing() {
+    let network = Network::new(100, &[1]);
+    let follower = follower_of(&network, &[]);
+    assert!(is_cut_off(&follower));
+    until_it_says(&follower, &["dials nobody", "p2p-peers"]).await;
+    follower.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_names_peers_that_are_down_or_of_another_chain_until_one_is_there() {
+    let network = Network::new(250, &[1]);
+    let other_chain = Network::new(300, &[1]);
+    let stranger = other_chain.start(0);
+    stranger.reach(1).await;
+    let addresses = [other_chain.addresses[0], network.addresses[0]];
+    let follower = follower_of(&network, &addresses);
+    let [stranger_address, address] =
+        addresses.map(|address| format!("/ip4/127.0.0.1/tcp/{}", address.port()));
+    let of_another = format!("{stranger_address} takes connections, but they end at once");
+    let is_down = format!("{address} cannot be reached (Connection refused");
+    until_it_says(&follower, &[&of_another, "of another chain", &is_down]).await;
+    follower.until("it takes nothing", || is_cut_off(&follower)).await;
+    assert_eq!((follower.status.get().peers, follower.height()), (0, 0));
+    let validator = network.start(0);
+    follower.reach(3).await;
+    follower
+        .until("all is well", || follower.status.trouble().is_none() && !follower.status.get().is_behind)
+        .await;
+    assert!(!is_cut_off(&follower));
+    validator.stop().await;
+    follower.until("it is alone again", || is_cut_off(&follower)).await;
+    for node in [follower, stranger] {
+        node.stop().await;
+    }
+}
+
 /// Nobody who could be ahead answers, or there is nobody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_nobody_answers_takes_transactions_soon() {
+async fn a_validator_that_nobody_answers_takes_transactions_soon() {
     let network = Network::new(100, &[1]).changed(|_, config| {
         // Nobody listens there.
         config.with_peers(vec!["127.0.0.9:9".parse().unwrap()])
@@ -151,11 +204,6 @@ async fn a_node_that_nobody_answers_takes_transactions_soon() {
         let bytes = transfer(node.chain().genesis_hash(), Keyring::Alice, &account(9), 1_000_000, 0);
         node.application.mempool().submit_here(bytes).is_ok()
     };
-    let follower = network.start_follower(7);
-    assert!(!takes(&follower));
-    follower.until("it waits no longer", || takes(&follower)).await;
-    assert_eq!(follower.height(), 0);
-    follower.stop().await;
     let validator = network.start(0);
     let started = std::time::Instant::now();
     assert!(!takes(&validator));

@@ -170,6 +170,28 @@ async fn a_lost_log_costs_one_height() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_log_is_named_with_what_to_do_and_that_helps() {
+    let network = Network::new(250, &[1, 1, 1, 1]);
+    let mut nodes = network.start_all();
+    nodes[3].reach(4).await;
+    nodes.pop().unwrap().stop().await;
+    let log = network.directory(3).join("consensus.wal");
+    fs::write(&log, [0xff; 64]).unwrap();
+    let error = network.start(3).failure().await.to_string();
+    assert!(error.contains(log.to_str().unwrap()) && error.contains("move it away"), "{error}");
+    fs::rename(&log, network.directory(3).join("damaged")).unwrap();
+    let again = network.start(3);
+    let height = again.height() + 8;
+    again.reach(height).await;
+    nodes[0].reach(height).await;
+    assert_agreement(&network, &[&nodes[0], &again], height);
+    again.stop().await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_disk_is_full_stops_and_the_rest_goes_on() {
     let network = Network::new(250, &[1, 1, 1, 1]);
     let nodes: Vec<_> = (0..3).map(|index| network.start(index)).collect();

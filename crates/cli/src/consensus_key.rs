@@ -5,12 +5,12 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
-use anyhow::{bail, Context as _, Result};
+use anyhow::{anyhow, bail, Context as _, Result};
 use myelin_bft::ConsensusSecret;
 
 use crate::private_file;
@@ -18,25 +18,40 @@ use crate::private_file;
 /// More of a file is not read.
 const MAX_FILE_BYTES: u64 = 1024;
 
-/// Makes a key and its file, which must not exist.
-pub fn create(path: &Path) -> Result<ConsensusSecret> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).context("the system gives no randomness")?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let write = || {
-        let mut file = options.open(path)?;
-        writeln!(file, "{}", hex::encode(seed))?;
-        file.sync_all()
-    };
-    write().with_context(|| format!("cannot make the consensus key {}", path.display()))?;
-    Ok(ConsensusSecret::from_seed(&seed))
+/// A new key, that is in no file yet.
+pub struct NewKey([u8; 32]);
+
+impl NewKey {
+    pub fn make() -> Result<Self> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).context("the system gives no randomness")?;
+        Ok(Self(seed))
+    }
+
+    pub fn public(&self) -> [u8; 32] {
+        ConsensusSecret::from_seed(&self.0).public()
+    }
+
+    /// Writes the key to its file, which must not exist.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let write = || {
+            let mut file = options.open(path)?;
+            writeln!(file, "{}", hex::encode(self.0))?;
+            file.sync_all()
+        };
+        write().with_context(|| format!("cannot make the consensus key {}", path.display()))
+    }
 }
 
 /// Reads a key.
 pub fn load(path: &Path) -> Result<ConsensusSecret> {
     let hint = "make one with `myelin init`, or run without --validator to follow only";
-    let file = File::open(path).with_context(|| format!("no consensus key at {}: {hint}", path.display()))?;
+    let file = File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => anyhow!("there is no consensus key {}; {hint}", path.display()),
+        _ => anyhow!("the consensus key {} cannot be read: {error}; let this user read it", path.display()),
+    })?;
     let bytes = private_file::read(path, file, MAX_FILE_BYTES)?;
     let mut seed = [0; 32];
     if hex::decode_to_slice(bytes.trim_ascii(), &mut seed).is_err() {
@@ -67,12 +82,17 @@ mod tests {
 
     use super::*;
 
+    fn create(path: &Path) -> Result<()> {
+        NewKey::make()?.save(path)
+    }
+
     #[test]
     fn a_key_is_made_once_private_and_read_again() {
         let directory = tempfile::tempdir().expect("temporary directory");
         let path = directory.path().join("consensus.key");
-        let made = create(&path).expect("makes");
-        assert_eq!(load(&path).expect("reads").public(), made.public());
+        let key = NewKey::make().expect("makes");
+        key.save(&path).expect("writes");
+        assert_eq!(load(&path).expect("reads").public(), key.public());
         assert_eq!(fs::metadata(&path).expect("exists").permissions().mode() & 0o777, 0o600);
         assert!(create(&path).is_err(), "a key is never written over");
     }

@@ -20,8 +20,9 @@ const ALARMED_BY_STOPPING: [&str; 2] = ["arc_malachitebft_engine::node", "arc_ma
 /// Logs go to standard error, in colour only to a terminal; `RUST_LOG` wins over `--verbose`.
 pub fn init(verbose: u8) {
     let default = match verbose {
-        // The engine calls every peer that is not up yet an error, and warns of everyone who leaves.
-        0 => "warn,arc_malachitebft_network=off,arc_malachitebft_discovery=error",
+        // The engine calls every peer that is not up yet an error, and knows it by a port of this machine; which peers
+        // a node misses, it says itself. What a node has failed from is the command's own last word.
+        0 => "warn,arc_malachitebft_network=off,arc_malachitebft_discovery=off,yamux=error,myelin_node::handle=off",
         1 => "info",
         2 => "debug",
         _ => "trace",

@@ -8,6 +8,7 @@ mod context;
 mod documents;
 mod duration;
 mod ending;
+mod environment;
 mod keys;
 mod logging;
 mod network_files;
@@ -111,9 +112,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let program = Arguments::command();
+    environment::forget_empty(&program);
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return output::usage(&error),
+        Err(error) => return output::usage(&environment::name_origin(error, &program)),
     };
     logging::init(arguments.global.verbose);
     let output = Output { json: arguments.global.json };

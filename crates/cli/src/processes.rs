@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{bail, Context as _, Result};
-use serde::de::DeserializeOwned;
+use serde::{de::DeserializeOwned, Deserialize};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -137,11 +137,39 @@ impl Processes {
         for process in &mut self.running {
             if let Some(status) = process.child.try_wait()? {
                 let words = std::fs::read_to_string(&process.log).unwrap_or_default();
-                let last: Vec<&str> = words.lines().rev().take(10).collect();
-                let last: Vec<&str> = last.into_iter().rev().collect();
-                bail!("{} ended ({status}):\n{}", process.name, last.join("\n"));
+                bail!("{} ended ({status}): {}", process.name, last_words(&words));
             }
         }
         Ok(())
+    }
+}
+
+/// What a process with this log has ended from: its error, or what it wrote last.
+fn last_words(log: &str) -> String {
+    #[derive(Deserialize)]
+    struct ErrorDocument {
+        error: String,
+    }
+
+    let document = log.lines().last().and_then(|line| serde_json::from_str::<ErrorDocument>(line).ok());
+    document.map_or_else(
+        || {
+            let last: Vec<&str> = log.lines().rev().take(10).collect();
+            last.into_iter().rev().flat_map(|line| ["\n", line]).collect()
+        },
+        |document| document.error,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_words;
+
+    #[test]
+    fn the_error_of_a_process_is_its_last_word() {
+        assert_eq!(last_words("WARN a\n{\"error\":\"no key\"}\n"), "no key");
+        assert_eq!(last_words("one\ntwo\n"), "\none\ntwo");
+        let long: String = (0..20).map(|line| format!("{line}\n")).collect();
+        assert_eq!(last_words(&long).lines().nth(1), Some("10"));
     }
 }

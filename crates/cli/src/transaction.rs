@@ -1,6 +1,6 @@
 //! Sending a transaction, or showing what sending it would do.
 
-use std::{convert::Infallible, fmt, time::Duration};
+use std::{convert::Infallible, fmt, future::Future, time::Duration};
 
 use clap::{Args, ValueEnum};
 use myelin_client::{account_of, Client, ClientError, Receipt, WaitFor};
@@ -9,10 +9,16 @@ use myelin_runtime::{AccountId, Runtime, RuntimeCall};
 use pallet_subtensor::{Call, NetUid, SubnetOwner};
 use serde::Serialize;
 
-use crate::{amount::Amount, context::Context};
+use crate::{amount::Amount, context::Context, output::Output};
 
-/// How long a chain may make no block before people are told why that may be.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a transaction may take before the person who waits is told what for.
+const QUIET_WAIT: Duration = Duration::from_secs(5);
+/// How often they are told from then on.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
+/// Why there may be no block meanwhile.
+const NO_BLOCK: &str =
+    "there has been no block for 5 seconds; a chain with `--block-time manual` makes one for each request \
+                        `dev_mine`; still waiting";
 
 /// Options of every command that changes the chain.
 #[derive(Args, Clone, Copy)]
@@ -95,12 +101,53 @@ pub async fn send(
 ) -> anyhow::Result<()> {
     let outcome = match arguments.dry_run {
         true => dry_run(client, &call, signer).await,
-        false => submit(context, client, &call, signer, arguments.wait, details).await,
+        false => {
+            let submission = submit(client, &call, signer, arguments.wait, details);
+            saying_that_it_waits(context.output, client, arguments.wait, submission).await
+        }
     };
     match outcome {
         Ok(outcome) => context.output.result(&outcome),
         Err(error) => Err(explained(client, &call, &account_of(signer), error).await),
     }
+}
+
+/// Awaits a submission; says on the way that it lasts, what it waits for, and how the node is.
+async fn saying_that_it_waits<T>(
+    output: Output,
+    client: &Client,
+    wait: Wait,
+    submission: impl Future<Output = T>,
+) -> T {
+    tokio::select! {
+        biased;
+        outcome = submission => outcome,
+        never = keep_telling(output, client, wait) => match never {},
+    }
+}
+
+async fn keep_telling(output: Output, client: &Client, wait: Wait) -> Infallible {
+    let before = client.block_number().await.ok();
+    tokio::time::sleep(QUIET_WAIT).await;
+    if before.is_some() && client.block_number().await.ok() == before {
+        output.progress(NO_BLOCK);
+    }
+    loop {
+        output.progress(waiting_for(client, wait).await);
+        tokio::time::sleep(PROGRESS_INTERVAL).await;
+    }
+}
+
+async fn waiting_for(client: &Client, wait: Wait) -> String {
+    let block = match wait {
+        Wait::Included => "a block",
+        Wait::Finalized => "a final block",
+    };
+    let node = match tokio::join!(client.block_number(), client.health()) {
+        (Ok(number), Ok(health)) => format!("its newest block is {number}, {health}"),
+        (Err(error), _) | (_, Err(error)) => format!("it does not say how it is: {error}"),
+    };
+    format!("waiting until {block} has the transaction; the node at {}: {node}", client.config().url)
 }
 
 async fn dry_run(client: &Client, call: &RuntimeCall, signer: &Keypair) -> Result<Outcome, ClientError> {
@@ -111,7 +158,6 @@ async fn dry_run(client: &Client, call: &RuntimeCall, signer: &Keypair) -> Resul
 }
 
 async fn submit(
-    context: &Context,
     client: &Client,
     call: &RuntimeCall,
     signer: &Keypair,
@@ -120,11 +166,7 @@ async fn submit(
 ) -> Result<Outcome, ClientError> {
     // What surely fails costs no fee.
     client.check(call.clone(), signer).await?;
-    let sent = client.submit(call.clone(), signer, wait.into());
-    let receipt = tokio::select! {
-        receipt = sent => receipt?,
-        never = explain_delay(context, client) => match never {},
-    };
+    let receipt = client.submit(call.clone(), signer, wait.into()).await?;
     Ok(Outcome::Success {
         call: call_name(call),
         extrinsic_hash: format!("{:?}", receipt.extrinsic),
@@ -134,19 +176,6 @@ async fn submit(
         fee: Amount::from_rao(receipt.fee_rao),
         details: details(&receipt),
     })
-}
-
-/// Says, while others wait, that blocks may have to be asked for; never ends.
-async fn explain_delay(context: &Context, client: &Client) -> Infallible {
-    let before = client.block_number().await.ok();
-    tokio::time::sleep(PATIENCE).await;
-    if before.is_some() && client.block_number().await.ok() == before {
-        context.output.progress(
-            "there has been no block for 5 seconds; a chain with `--block-time manual` makes one for each request \
-             `dev_mine`; still waiting",
-        );
-    }
-    std::future::pending().await
 }
 
 /// The error with what the chain knows besides: who may do this, or what there is to pay with.

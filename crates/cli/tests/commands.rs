@@ -195,6 +195,64 @@ fn what_cannot_be_done_says_why() {
     assert!(offline.contains("myelin dev"), "{offline}");
 }
 
+#[test]
+fn an_empty_variable_is_none_and_a_wrong_one_is_named() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let missing = directory.path().join("chain.json");
+    let words = |name: &str, value: &str| {
+        let mut node = myelin();
+        node.args(["node", "--base-path"]).arg(directory.path()).arg("--chain").arg(&missing);
+        let output = node.env(name, value).output().expect("the program starts");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for name in
+        ["MYELIN_RPC_PORT", "MYELIN_VALIDATOR", "MYELIN_P2P_PEERS", "MYELIN_METRICS_ADDRESS", "MYELIN_NODE"]
+    {
+        let told = words(name, "");
+        assert!(told.contains("the chain spec") && told.contains("No such file"), "{name}: {told}");
+    }
+    for (name, value) in
+        [("MYELIN_RPC_PORT", "many"), ("MYELIN_VALIDATOR", "2"), ("MYELIN_GOSSIP_PEERS", "x,y")]
+    {
+        let told = words(name, value);
+        assert!(told.contains(&format!("the environment variable {name}")), "{name}: {told}");
+    }
+}
+
+#[test]
+fn networks_that_cannot_be_leave_nothing_behind() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let path = directory.path().join("network").display().to_string();
+    let nameless = failure(&["init", &path, "--name", ""]);
+    assert!(nameless.contains("its name has 0 bytes"), "{nameless}");
+    let hurried = failure(&["init", &path, "--block-time", "1ms"]);
+    assert!(hurried.contains("give 50 to 3600000 milliseconds"), "{hurried}");
+    let crowded = failure(&["localnet", "--base-path", &path, "--rpc-port", "65534"]);
+    assert!(crowded.contains("leaves no ports for 4 validators"), "{crowded}");
+    assert!(!directory.path().join("network").exists());
+    for (command, limit) in [("init", "1 to 100"), ("localnet", "1 to 32")] {
+        let help = String::from_utf8(run(&[command, "--help"]).stdout).expect("text");
+        assert!(help.contains(limit), "{help}");
+    }
+}
+
+#[test]
+fn a_network_without_validators_is_refused_before_anything_else_is_said() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let network = directory.path().to_str().expect("a path of text");
+    document(&["init", network]);
+    let chain = format!("{network}/chain.json");
+    let mut spec: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&chain).expect("reads")).expect("a document");
+    spec["genesis"]["validators"] = serde_json::json!([]);
+    std::fs::write(&chain, spec.to_string()).expect("writes");
+    let base_path = format!("{network}/node");
+    let output = run(&["node", "--chain", &chain, "--base-path", &base_path, "--rpc-port", "0"]);
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.stdout.is_empty() && words.contains("has no validators"), "{words}");
+    assert_eq!(words.lines().count(), 1, "one error is one line: {words}");
+}
+
 /// The document on the last line of standard error, with the exit code; nothing may be on standard output.
 fn error_document(arguments: &[&str]) -> (Option<i32>, serde_json::Value) {
     let output = run(&[&["--json"], arguments].concat());

@@ -1,6 +1,6 @@
 //! The client itself: a handle that is cheap to clone, over one connection.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use codec::{Decode, DecodeAll, Encode};
 use myelin_runtime::{AccountId, Hash, Header, Nonce};
@@ -27,6 +27,34 @@ pub struct Client {
 struct Shared {
     transport: Transport,
     nonces: Nonces,
+}
+
+/// How a node stands in its network.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeHealth {
+    /// Nodes that it is connected to.
+    pub peers: u32,
+    /// Whether it gets blocks that others had before.
+    pub is_syncing: bool,
+    /// Whether it ought to be connected to others.
+    pub should_have_peers: bool,
+    /// What keeps it from following its network, if it says so.
+    pub reason: Option<String>,
+}
+
+impl fmt::Display for NodeHealth {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.should_have_peers, self.peers) {
+            (false, _) => write!(formatter, "it needs no peers")?,
+            (true, 1) => write!(formatter, "it has 1 peer")?,
+            (true, peers) => write!(formatter, "it has {peers} peers")?,
+        }
+        if self.is_syncing {
+            write!(formatter, " and is catching up")?;
+        }
+        self.reason.as_ref().map_or(Ok(()), |reason| write!(formatter, "; {reason}"))
+    }
 }
 
 /// A block as the node gives it.
@@ -89,6 +117,14 @@ impl Client {
     /// No connection.
     pub async fn genesis(&self) -> Result<Hash, ClientError> {
         self.transport().genesis().await
+    }
+
+    /// How the node stands in its network.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn health(&self) -> Result<NodeHealth, ClientError> {
+        self.transport().read("system_health", array([])).await
     }
 
     /// Hash of the newest block.
@@ -181,5 +217,24 @@ impl Client {
     fn missing_block(&self) -> ClientError {
         let what = self.block.map_or_else(|| "best block".into(), |hash| format!("block {hash:?}"));
         ClientError::Missing { what }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(document: &str) -> String {
+        serde_json::from_str::<NodeHealth>(document).unwrap().to_string()
+    }
+
+    #[test]
+    fn health_is_read_with_and_without_a_reason() {
+        let alone = r#"{"peers":0,"isSyncing":false,"shouldHavePeers":true,"reason":"one is down"}"#;
+        assert_eq!(shown(alone), "it has 0 peers; one is down");
+        let behind = r#"{"peers":1,"isSyncing":true,"shouldHavePeers":true}"#;
+        assert_eq!(shown(behind), "it has 1 peer and is catching up");
+        let development = r#"{"peers":0,"isSyncing":false,"shouldHavePeers":false}"#;
+        assert_eq!(shown(development), "it needs no peers");
     }
 }

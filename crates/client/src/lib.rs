@@ -46,7 +46,7 @@ mod submit;
 mod transport;
 
 pub use calls::{ip_number, Weights};
-pub use client::{BlockBody, Client};
+pub use client::{BlockBody, Client, NodeHealth};
 pub use config::ClientConfig;
 pub use error::ClientError;
 pub use extrinsic::{account_of, sign_offline};

@@ -42,6 +42,7 @@ mod code {
     pub(super) const UNKNOWN_VALIDITY: i32 = 1011;
     pub(super) const ALREADY_IMPORTED: i32 = 1013;
     pub(super) const PRIORITY_TOO_LOW: i32 = 1014;
+    pub(super) const IMMEDIATELY_DROPPED: i32 = 1016;
 }
 
 /// The advice to those who cannot pay.
@@ -337,6 +338,7 @@ fn advice_for(code: i32, message: &str) -> &'static str {
         code::PRIORITY_TOO_LOW => "wait for this account's pending transaction",
         code::ALREADY_IMPORTED => "wait, the same transaction is pending",
         code::UNKNOWN_VALIDITY | code::INVALID => "check the action and the signing account",
+        code::IMMEDIATELY_DROPPED => "nothing happened, and no fee was paid",
         _ => "see the reason",
     }
 }

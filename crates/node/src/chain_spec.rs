@@ -3,6 +3,8 @@
 //! The file is JSON: a `version` of the format, a `name`, a `kind`, and the `genesis`. Everybody who joins a chain needs the
 //! same genesis to the bit, so nothing unknown is passed over. Accounts are SS58 addresses, amounts are rao.
 
+mod plausible;
+
 use std::{
     fs,
     io::{self, Read, Write},
@@ -13,6 +15,9 @@ use myelin_rpc::ChainKind;
 use myelin_runtime::{presets::Genesis, Balance};
 use myelin_store::contain_panics;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
+
+pub use self::plausible::known_validator_account;
 
 /// Milliseconds between the blocks of a development chain.
 const DEVELOPMENT_SLOT_MS: u64 = 250;
@@ -71,7 +76,15 @@ pub enum ChainSpecError {
         /// What it is instead.
         found: &'static str,
     },
-    /// It is not JSON, or something in it is missing or has another type than expected.
+    /// It is not JSON, for example because its end is missing.
+    #[error("the chain spec {path} is no whole JSON document: {reason}; correct it, or take the file of those who run the chain")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and found, with line and column.
+        reason: String,
+    },
+    /// Something in it is missing or has another type than expected.
     #[error("the chain spec {path} is wrong at `{key}`: {reason}; correct it, or take the file of those who run the chain")]
     Content {
         /// The file.
@@ -96,6 +109,14 @@ pub enum ChainSpecError {
         path: PathBuf,
         /// The version in the file.
         found: u32,
+    },
+    /// Nobody orders the chain's blocks.
+    #[error("the chain \"{chain}\" of {path} has no validators, so nobody can agree on its blocks; name some in `genesis.validators`, as `myelin init` does")]
+    NoValidators {
+        /// The file.
+        path: PathBuf,
+        /// The chain's name.
+        chain: String,
     },
     /// The chain that it describes cannot exist.
     #[error("the chain \"{chain}\" of {path} is not usable: {reason}; correct the file, or take that of those who run the chain")]
@@ -161,6 +182,18 @@ impl ChainSpec {
         Ok(spec)
     }
 
+    /// Reads the spec of a chain that several nodes run, and checks that somebody orders its blocks.
+    ///
+    /// # Errors
+    /// See [`ChainSpecError`].
+    pub fn load_network(path: &Path) -> Result<Self, ChainSpecError> {
+        let spec = Self::load(path)?;
+        match spec.genesis.validators.is_empty() {
+            true => Err(ChainSpecError::NoValidators { path: path.to_owned(), chain: spec.name }),
+            false => Ok(spec),
+        }
+    }
+
     /// Writes the spec to a file that does not exist yet.
     ///
     /// # Errors
@@ -200,11 +233,13 @@ impl ChainSpec {
                 self.name.len()
             ));
         }
-        if self.genesis.slot_duration_ms == 0 {
-            return Err("`genesis.slot_duration_ms` is 0; give the milliseconds between blocks".to_owned());
-        }
+        plausible::check_pace(&self.genesis)?;
+        plausible::check_validators(&self.genesis.validators)?;
         if self.genesis.sudo.is_some() && self.kind != ChainKind::Development {
             return Err("`genesis.sudo` is set, which is for chains of kind \"development\" only".to_owned());
+        }
+        if self.kind == ChainKind::Live {
+            plausible::check_secrecy(&self.genesis)?;
         }
         let issuance = |sum: Balance, (_, balance): &(_, Balance)| sum.checked_add(*balance);
         if self.genesis.balances.iter().try_fold(0, issuance).is_none() {
@@ -282,10 +317,11 @@ fn parse<'a, T: Deserialize<'a>>(
         serde_ignored::deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track), |key| {
             unknown.get_or_insert_with(|| key.to_string());
         });
-    let wrong = |key: String, error: serde_json::Error| ChainSpecError::Content {
-        path: path.to_owned(),
-        key,
-        reason: with_literal(bytes, &error),
+    let wrong = |key: String, error: serde_json::Error| match error.classify() {
+        Category::Data => {
+            ChainSpecError::Content { path: path.to_owned(), key, reason: with_literal(bytes, &error) }
+        }
+        _ => ChainSpecError::Syntax { path: path.to_owned(), reason: error.to_string() },
     };
     let value = found.map_err(|error| wrong(track.path().to_string(), error))?;
     json.end().map_err(|error| wrong(".".to_owned(), error))?;

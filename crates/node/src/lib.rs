@@ -36,7 +36,7 @@ mod node;
 mod options;
 mod web;
 
-pub use chain_spec::{ChainSpec, ChainSpecError};
+pub use chain_spec::{known_validator_account, ChainSpec, ChainSpecError};
 pub use config::NodeConfig;
 pub use error::NodeError;
 pub use handle::NodeHandle;

@@ -12,12 +12,12 @@ use myelin_metrics::{
     Health, HealthCheck, MetricsConfig, MetricsError, MetricsServer, Registry, Sample, Samples, TextSource,
     Value,
 };
-use myelin_rpc::{NetworkView, RpcStatistics};
+use myelin_rpc::{HealthReport, HealthView, NetworkView, RpcStatistics};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// A tip that is older than this many slots is too old.
-const MAX_TIP_AGE_SLOTS: u32 = 20;
+pub(crate) const MAX_TIP_AGE_SLOTS: u32 = 20;
 /// Seconds between blocks, from the fastest chain to one that stands.
 const INTERVAL_BUCKETS: [f64; 13] = [0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 10.0, 30.0];
 const EXTRINSICS_BUCKETS: [f64; 12] =
@@ -139,7 +139,8 @@ impl MeteredNode {
         shutdown: CancellationToken,
     ) -> Result<Self, MetricsError> {
         let (registry, blocks) = registry(measured);
-        let health = health(measured, options.max_tip_age_slots, shutdown.clone());
+        let Measured { chain, network, .. } = measured;
+        let health = health(chain, network, options.max_tip_age_slots, shutdown.clone());
         let config = MetricsConfig { address: options.address, registry, others: options.others, health };
         Ok(Self { server: MetricsServer::start(config, shutdown).await?, _blocks: blocks })
     }
@@ -270,24 +271,40 @@ fn consensus_samples(status: ConsensusStatus) -> Vec<Sample> {
 }
 
 /// Tells how the node is. `shutdown` is cancelled when its sequencer has stopped.
-fn health(measured: &Measured, max_tip_age_slots: Option<u32>, shutdown: CancellationToken) -> HealthCheck {
-    let (chain, network) = (Arc::clone(&measured.chain), Arc::clone(&measured.network));
+pub(crate) fn health(
+    chain: &Arc<Chain>,
+    network: &NetworkView,
+    max_tip_age_slots: Option<u32>,
+    shutdown: CancellationToken,
+) -> HealthCheck {
+    let (chain, network) = (Arc::clone(chain), Arc::clone(network));
     Arc::new(move || {
         let (tip, network) = (chain.tip(), network());
         let tip_age_ms = (tip.time_ms > 0).then(|| now_ms().saturating_sub(tip.time_ms));
-        let reason = match max_tip_age_slots {
-            _ if shutdown.is_cancelled() => Some("the sequencer has stopped".to_owned()),
-            Some(slots) => too_old(&chain, tip_age_ms, slots),
-            None => None,
+        let stopped = shutdown.is_cancelled().then(|| "the sequencer has stopped".to_owned());
+        let old = max_tip_age_slots.and_then(|slots| too_old(&chain, tip_age_ms, slots));
+        let reasons: Vec<_> = match stopped {
+            Some(stopped) => vec![stopped],
+            None => network.trouble.into_iter().chain(old).collect(),
         };
         Health {
-            healthy: reason.is_none(),
-            reason,
+            healthy: reasons.is_empty(),
+            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
             height: tip.number(),
             tip_age_ms,
             is_syncing: network.is_syncing,
             peers: network.peers,
         }
+    })
+}
+
+/// The same as RPC clients are told it.
+pub(crate) fn health_view(check: HealthCheck) -> HealthView {
+    Arc::new(move || {
+        let health = check();
+        // Every part of it has a form in JSON.
+        let document = serde_json::to_string(&health).unwrap_or_default();
+        HealthReport { is_healthy: health.healthy, document }
     })
 }
 

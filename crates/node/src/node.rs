@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     handle::Servers,
-    metrics::{Measured, MeteredNode},
+    metrics::{health, health_view, Measured, MeteredNode, MAX_TIP_AGE_SLOTS},
     ChainSpec, ConsensusView, MetricsOptions, NodeConfig, NodeError, NodeHandle,
 };
 
@@ -134,8 +134,13 @@ impl Node {
         let chain = off_the_async_threads(move || open_chain(&spec, Store::open(&store)?, audit)).await?;
         let mempool = Mempool::new(Arc::clone(&chain), mempool).map_err(NodeError::Threads)?;
         let application = Application::new(Arc::clone(&chain), Arc::clone(&mempool));
+        let makes_blocks_by_itself = sequencing.makes_blocks_by_itself();
         let (mut sequencer, development) = sequencing.into_parts();
         sequencer.prepare(&application);
+        let max_tip_age_slots = match &metrics {
+            Some(options) => options.max_tip_age_slots,
+            None => makes_blocks_by_itself.then_some(MAX_TIP_AGE_SLOTS),
+        };
         let server = match rpc {
             Some(config) => {
                 let services = Services {
@@ -143,6 +148,7 @@ impl Node {
                     mempool: Arc::clone(&mempool),
                     identity,
                     network: Arc::clone(&network),
+                    health: health_view(health(&chain, &network, max_tip_age_slots, shutdown.clone())),
                     development: development.clone(),
                 };
                 Some(RpcServer::start(services, config).await?)
@@ -161,6 +167,14 @@ impl Node {
 }
 
 impl Sequencing {
+    /// Whether a chain that has no new block is out of order, and not only unused.
+    fn makes_blocks_by_itself(&self) -> bool {
+        match self {
+            Self::Local(config) => matches!(config.mode, SealMode::Interval(_)),
+            Self::Other(_) => true,
+        }
+    }
+
     fn into_parts(self) -> (Box<dyn Sequencer>, Option<LocalHandle>) {
         match self {
             Self::Local(config) => {

@@ -28,6 +28,10 @@ use crate::web::{self, HostName, Origin};
 
 /// Bytes of an options file; more are not read.
 const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Characters of a line that an error shows.
+const MAX_SHOWN_CHARACTERS: usize = 80;
+/// How many lines a value may be long whose key is still found.
+const MAX_LINES_BACK: usize = 64;
 const DEFAULT_RPC_PORT: u16 = 9944;
 const DEFAULT_HISTORY: History = History::Blocks(256);
 
@@ -79,7 +83,7 @@ pub struct NodeOptions {
     #[arg(long, env = "MYELIN_HISTORY", value_name = "BLOCKS")]
     pub history: Option<HistoryOption>,
     /// Takes part in deciding blocks, if the node's key is a validator's.
-    #[arg(long, env = "MYELIN_VALIDATOR", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(long, env = "MYELIN_VALIDATOR", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = parse_switch)]
     pub validator: Option<bool>,
 }
 
@@ -123,6 +127,18 @@ pub enum OptionsError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// It is not TOML.
+    #[error("{path}, line {line}, `{text}`: {reason}; write each option as `key = value`")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is on it.
+        text: String,
+        /// What was expected and found.
+        reason: String,
     },
     /// Something in it is not an option, or not a value for it.
     #[error("{path}, line {line}, key `{key}`: {reason}")]
@@ -205,15 +221,14 @@ impl NodeOptions {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, OptionsError> {
+        let path = path.to_owned();
+        if let Err(error) = text.parse::<toml::Table>() {
+            let (line, reason) = (line_of(text, &error), reason_of(&error));
+            return Err(OptionsError::Syntax { path, line, text: shown(line_at(text, line)), reason });
+        }
         toml::from_str(text).map_err(|error| {
-            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            OptionsError::Content {
-                path: path.to_owned(),
-                line,
-                key: key_at(text, line),
-                reason: error.message().to_owned(),
-            }
+            let line = line_of(text, &error);
+            OptionsError::Content { path, line, key: key_at(text, line), reason: reason_of(&error) }
         })
     }
 
@@ -225,12 +240,47 @@ impl NodeOptions {
     }
 }
 
-/// The key that a line belongs to: its own, or that of the value which goes on there.
+/// The line that an error is on, counted from 1.
+fn line_of(text: &str, error: &toml::de::Error) -> usize {
+    let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+    before.matches('\n').count() + 1
+}
+
+fn line_at(text: &str, line: usize) -> &str {
+    text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim()
+}
+
+/// What an error says, on one line.
+fn reason_of(error: &toml::de::Error) -> String {
+    error.message().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The beginning of a line.
+fn shown(line: &str) -> String {
+    line.chars().take(MAX_SHOWN_CHARACTERS).collect()
+}
+
+/// The key that a line of TOML belongs to: its own, or that of the value which goes on there. That is on the last line up to
+/// there before which everything is whole.
 fn key_at(text: &str, line: usize) -> String {
-    let lines: Vec<&str> = text.lines().take(line).collect();
-    let last = lines.last().map_or("", |line| line.trim());
-    let key = lines.iter().rev().find_map(|line| line.split_once('=')).map(|(key, _)| key.trim());
-    key.unwrap_or(last).to_owned()
+    let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1));
+    let starts: Vec<usize> = starts.take(line).collect();
+    let begins_item =
+        |start: &&usize| text.get(..**start).is_some_and(|before| before.parse::<toml::Table>().is_ok());
+    let start = starts.iter().rev().take(MAX_LINES_BACK).find(begins_item);
+    let item =
+        start.and_then(|start| text.get(*start..)?.lines().next()).unwrap_or_else(|| line_at(text, line));
+    let key = if item.trim_start().starts_with('[') { item } else { item.split('=').next().unwrap_or(item) };
+    shown(key.trim())
+}
+
+/// Reads a switch as people write it in the environment.
+fn parse_switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("write true or false (yes, no, on, off, 1 and 0 are understood, too)".to_owned()),
+    }
 }
 
 impl FromStr for HistoryOption {
@@ -338,10 +388,11 @@ mod tests {
             ("history = 0", 1, "history", "from 1 on"),
             ("history = true", 1, "history", "expected \"archive\" or a number of blocks"),
             ("validator = \"yes\"", 1, "validator", "expected a boolean"),
-            ("rpc-port = 1\nrpc-port = 2", 2, "rpc-port", "duplicate key"),
-            ("rpc-port 1", 1, "rpc-port 1", "expected"),
             ("config = \"other.toml\"", 1, "config", "unknown field"),
             ("[validator]", 1, "[validator]", "expected a boolean"),
+            ("rpc-port = 1\n[validator]\nx = 1", 2, "[validator]", "expected a boolean"),
+            ("rpc-port = 1\n[server]\nrpc-port = 2", 2, "[server]", "unknown field"),
+            ("rpc-port = 1\n[[server]]\nrpc-port = 2", 2, "[[server]]", "unknown field"),
         ];
         for (text, line, key, reason) in cases {
             let error = parse(text).unwrap_err();
@@ -350,6 +401,38 @@ mod tests {
                 "{text}: {error}"
             );
             assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_toml_is_shown_where_it_is() {
+        let long = format!("rpc-port = 1\n{}", "x".repeat(1000));
+        let cases = [
+            ("rpc-port = 1\nrpc-port = 2", 2, "rpc-port = 2", "duplicate key"),
+            ("rpc-port 1", 1, "rpc-port 1", "expected"),
+            ("history = 5\n[[", 2, "[[", ""),
+            ("history = 5\n\n[[gossip\nrpc-port = 1", 3, "[[gossip", ""),
+            ("history = 5\nrpc-address = \"0.0", 2, "rpc-address = \"0.0", ""),
+            ("history = 5\ngossip-peers = [\n  \"/ip4/1.2.3.4\"\n  x\n]", 4, "x", "expected"),
+            (&long, 2, &"x".repeat(80), "expected"),
+        ];
+        for (text, line, shown, reason) in cases {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(&format!("myelin.toml, line {line}, `{shown}`: ")), "{text}: {error}");
+            assert!(error.contains(reason) && !error.contains('\n'), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn switches_are_read_as_people_write_them() {
+        for text in ["true", "1", "Yes", "on"] {
+            assert_eq!(parse_switch(text), Ok(true), "{text}");
+        }
+        for text in ["false", "0", "no", "OFF"] {
+            assert_eq!(parse_switch(text), Ok(false), "{text}");
+        }
+        for text in ["", "2", "maybe", "truer"] {
+            assert!(parse_switch(text).unwrap_err().contains("true or false"), "{text}");
         }
     }
 

@@ -25,7 +25,7 @@ fn options() -> MetricsOptions {
 /// Status and body of an answer.
 async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -58,7 +58,12 @@ async fn a_node_counts_what_it_does() {
         .base_path(directory.path())
         .history(History::Archive)
         .sealing(SealMode::Manual)
-        .network(Arc::new(|| NetworkStatus { peers: 3, is_syncing: true, should_have_peers: true }))
+        .network(Arc::new(|| NetworkStatus {
+            peers: 3,
+            is_syncing: true,
+            should_have_peers: true,
+            trouble: None,
+        }))
         .consensus(Arc::new(|| ConsensusStatus { height: 8, round: 2, validators: 4, peers: 3 }))
         .metrics(Some(MetricsOptions {
             others: vec![Arc::new(|| "engine_votes_total 5\n# EOF\n".to_owned())],
@@ -137,6 +142,32 @@ async fn a_node_that_makes_blocks_is_healthy_and_one_that_does_not_is_not() {
 }
 
 #[tokio::test]
+async fn what_a_node_misses_makes_it_unhealthy_at_both_ports() {
+    let trouble = || "no node of this chain is connected".to_owned();
+    let node = Node::development()
+        .network(Arc::new(move || NetworkStatus { trouble: Some(trouble()), ..NetworkStatus::default() }))
+        .metrics(Some(options()))
+        .start()
+        .await
+        .unwrap();
+    for address in [node.metrics_address().unwrap(), node.rpc_address().unwrap()] {
+        let (status, body) = get(address, "/health").await;
+        let found: Value = serde_json::from_str(&body).unwrap();
+        let reason = found["reason"].as_str().unwrap();
+        assert!(status == 503 && reason.starts_with("no node of this chain is connected"), "{found}");
+    }
+    node.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_chain_that_makes_blocks_on_demand_is_healthy_without_any() {
+    let node = Node::development().sealing(SealMode::Manual).start().await.unwrap();
+    let (status, body) = get(node.rpc_address().unwrap(), "/health").await;
+    assert!(status == 200 && body.contains("\"healthy\":true"), "{status} {body}");
+    node.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn it_is_off_by_default_and_its_port_is_its_own() {
     let node = Node::development().start().await.unwrap();
     assert_eq!(node.metrics_address(), None);
@@ -158,7 +189,7 @@ async fn an_open_connection_does_not_keep_the_base_path() {
     let start = || Node::development().base_path(directory.path()).metrics(Some(options())).start();
     let node = start().await.unwrap();
     let mut open = TcpStream::connect(node.metrics_address().unwrap()).await.unwrap();
-    open.write_all(b"GET /health HTTP/1.1\r\nhost: node\r\n\r\n").await.unwrap();
+    open.write_all(b"GET /health HTTP/1.1\r\nhost: {address}\r\n\r\n").await.unwrap();
     assert!(open.read(&mut [0; 64]).await.unwrap() > 0, "it is being served");
     node.shutdown().await.unwrap();
     start().await.expect("the base path is free").shutdown().await.unwrap();

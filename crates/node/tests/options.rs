@@ -40,7 +40,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
         ("MYELIN_CONFIG", file.to_str().unwrap()),
         ("MYELIN_RPC_PORT", "20"),
         ("MYELIN_HISTORY", "21"),
-        ("MYELIN_VALIDATOR", "true"),
+        ("MYELIN_VALIDATOR", "1"),
         ("MYELIN_RPC_ALLOWED_ORIGIN", "https://one.example,https://two.example"),
         ("MYELIN_GOSSIP_PEERS", "/ip4/2.2.2.2/tcp/2,/ip4/2.2.2.2/tcp/3"),
     ] {

@@ -45,7 +45,7 @@ pub struct Identity {
 }
 
 /// How the node stands in its network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkStatus {
     /// Nodes it is connected to.
     pub peers: usize,
@@ -53,10 +53,24 @@ pub struct NetworkStatus {
     pub is_syncing: bool,
     /// Whether it ought to have peers.
     pub should_have_peers: bool,
+    /// What keeps it from following its network, and what to do; nothing if all is well.
+    pub trouble: Option<String>,
 }
 
 /// Tells how the node stands in its network.
 pub type NetworkView = Arc<dyn Fn() -> NetworkStatus + Send + Sync>;
+
+/// How the node is, for those who decide whether to send clients here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthReport {
+    /// Whether to do so.
+    pub is_healthy: bool,
+    /// What is known about it: a JSON document.
+    pub document: String,
+}
+
+/// Tells how the node is.
+pub type HealthView = Arc<dyn Fn() -> HealthReport + Send + Sync>;
 
 /// What a server serves.
 #[derive(Clone)]
@@ -69,6 +83,8 @@ pub struct Services {
     pub identity: Identity,
     /// How the node stands in its network.
     pub network: NetworkView,
+    /// How the node is: what a `GET` of `/health` is answered with.
+    pub health: HealthView,
     /// Controls the sequencer of a development chain. The `dev_*` methods exist only with it.
     pub development: Option<LocalHandle>,
 }

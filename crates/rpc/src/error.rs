@@ -129,9 +129,11 @@ pub(crate) fn submission(error: SubmitError) -> ErrorObjectOwned {
             error.to_string(),
             "The transaction has too low priority to replace another transaction already in the pool.",
         ),
-        SubmitError::PoolFull(_) | SubmitError::Busy | SubmitError::Unsure | SubmitError::Behind { .. } => {
-            pool(POOL_IMMEDIATELY_DROPPED, "Immediately Dropped", error.to_string())
-        }
+        SubmitError::PoolFull(_)
+        | SubmitError::Busy
+        | SubmitError::Unsure
+        | SubmitError::Behind { .. }
+        | SubmitError::CutOff => pool(POOL_IMMEDIATELY_DROPPED, "Immediately Dropped", error.to_string()),
         error => internal(error),
     }
 }
@@ -172,7 +174,8 @@ mod tests {
         assert_eq!(text(SubmitError::Banned).0, 1012);
         assert_eq!(text(SubmitError::AlreadyImported(Default::default())).1, "Transaction Already Imported");
         assert_eq!(text(SubmitError::PriorityTooLow { old: 7, new: 5 }).1, "Priority is too low: (7 vs 5)");
-        for error in [SubmitError::Busy, SubmitError::Unsure, SubmitError::Behind { number: 1, age_s: 60 }] {
+        let behind = SubmitError::Behind { number: 1, age_s: 60 };
+        for error in [SubmitError::Busy, SubmitError::Unsure, behind, SubmitError::CutOff] {
             assert_eq!(text(error).0, 1016);
         }
         assert!(text(SubmitError::TooLarge { found: 3, limit: 2 }).2.unwrap().contains("block limit"));

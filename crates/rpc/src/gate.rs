@@ -20,7 +20,7 @@ use futures::{
 use http::{
     header::{
         HeaderName, HeaderValue, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, VARY,
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, HOST, ORIGIN, VARY,
     },
     uri::Authority,
     Method, Request, StatusCode, Uri,
@@ -30,9 +30,11 @@ use tower::Service;
 
 use crate::{
     deadline::{Deadline, TimedBody},
-    RpcConfig,
+    HealthReport, HealthView, RpcConfig,
 };
 
+/// Where a `GET` is answered with how the node is.
+const HEALTH_PATH: &str = "/health";
 /// Allows everything.
 const ANY: &str = "*";
 
@@ -97,11 +99,18 @@ pub(crate) struct Gated<S> {
     gate: Arc<Gate>,
     deadline: Arc<Deadline>,
     max_body_time: Duration,
+    health: HealthView,
 }
 
 impl<S> Gated<S> {
-    pub fn new(service: S, gate: Arc<Gate>, deadline: Arc<Deadline>, max_body_time: Duration) -> Self {
-        Self { service, gate, deadline, max_body_time }
+    pub fn new(
+        service: S,
+        gate: Arc<Gate>,
+        deadline: Arc<Deadline>,
+        max_body_time: Duration,
+        health: HealthView,
+    ) -> Self {
+        Self { service, gate, deadline, max_body_time, health }
     }
 }
 
@@ -129,6 +138,9 @@ where
         let page = request.headers().get(ORIGIN).cloned();
         if is_preflight(&request) {
             return Either::Left(ready(Ok(readable_by(page, permission()))));
+        }
+        if transport == Transport::Http && asks_for_health(&request) {
+            return Either::Left(ready(Ok(readable_by(page, health((self.health)())))));
         }
         let max_body_time = self.max_body_time;
         let answer = self.service.call(request.map(|body| TimedBody::new(body, max_body_time)));
@@ -169,6 +181,19 @@ fn address(host: &str) -> Option<IpAddr> {
 /// Whether a browser asks beforehand what a page may do.
 fn is_preflight<B>(request: &Request<B>) -> bool {
     request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn asks_for_health<B>(request: &Request<B>) -> bool {
+    request.method() == Method::GET && request.uri().path() == HEALTH_PATH
+}
+
+fn health(report: HealthReport) -> HttpResponse {
+    let mut response = HttpResponse::new(HttpBody::from(report.document));
+    if !report.is_healthy {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// What an allowed page may do: send JSON.

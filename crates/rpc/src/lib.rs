@@ -41,6 +41,6 @@ mod work;
 
 pub use config::{RpcConfig, DEFAULT_PORT};
 pub(crate) use context::Context;
-pub use context::{ChainKind, Identity, NetworkStatus, NetworkView, Services};
+pub use context::{ChainKind, HealthReport, HealthView, Identity, NetworkStatus, NetworkView, Services};
 pub use server::{RpcServer, RpcStartError};
 pub use statistics::{MethodCounts, RpcStatistics};

@@ -210,7 +210,13 @@ fn connection_server(
             .clone()
             .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(metered))
             .build(methods.clone(), stop_handle.clone());
-        let service = Gated::new(service, Arc::clone(&gate), Arc::clone(&deadline), config.max_body_time);
+        let service = Gated::new(
+            service,
+            Arc::clone(&gate),
+            Arc::clone(&deadline),
+            config.max_body_time,
+            Arc::clone(&context.services.health),
+        );
         let stopped = stop_handle.clone().shutdown();
         let statistics = Arc::clone(&statistics);
         tokio::spawn(async move {

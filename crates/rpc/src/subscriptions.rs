@@ -147,7 +147,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::{ChainKind, Identity, RpcConfig, Services};
+    use crate::{ChainKind, HealthReport, Identity, RpcConfig, Services};
 
     const PATIENCE: Duration = Duration::from_millis(200);
     const CAPACITY: usize = 3;
@@ -161,8 +161,14 @@ mod tests {
             chain_kind: ChainKind::Development,
             node_version: String::new(),
         };
-        let services =
-            Services { chain, mempool, identity, network: Arc::new(Default::default), development: None };
+        let services = Services {
+            chain,
+            mempool,
+            identity,
+            network: Arc::new(Default::default),
+            health: Arc::new(|| HealthReport { is_healthy: true, document: String::new() }),
+            development: None,
+        };
         Context::new(services, RpcConfig { max_unread_time: PATIENCE, ..RpcConfig::any_port() })
     }
 

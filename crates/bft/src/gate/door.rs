@@ -24,16 +24,18 @@ pub(super) struct Door {
     listener: TcpListener,
     address: SocketAddr,
     peer: PeerAddress,
+    /// Its place among the named peers.
+    index: usize,
 }
 
 impl Door {
     /// # Errors
     /// When the system has no free port.
-    pub fn to(peer: PeerAddress) -> io::Result<Self> {
+    pub fn to(peer: PeerAddress, index: usize) -> io::Result<Self> {
         let listener = StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Self { listener: TcpListener::from_std(listener)?, address, peer })
+        Ok(Self { listener: TcpListener::from_std(listener)?, address, peer, index })
     }
 
     /// The peer as the engine reaches it.
@@ -47,7 +49,9 @@ impl Door {
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((inside, _)) => drop(connections.spawn(lead(inside, self.peer.clone(), Arc::clone(&shared)))),
+                    Ok((inside, _)) => {
+                        connections.spawn(lead(inside, self.peer.clone(), self.index, Arc::clone(&shared)));
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "the engine cannot connect to a peer");
                         sleep(ACCEPT_PAUSE).await;
@@ -60,20 +64,42 @@ impl Door {
 }
 
 /// When the peer cannot be reached, the engine sees that the connection ends, and tries again later.
-async fn lead(inside: TcpStream, peer: PeerAddress, shared: Arc<Shared>) {
-    let passing = async {
-        let outside = timeout(CONNECT_TIMEOUT, connect(&peer)).await??;
-        let origin = Origin::of(outside.peer_addr()?.ip());
-        let guest = Guest { shared, origin, standing: Standing::Named };
-        guest.pass(outside, inside).await
-    };
-    if let Err(error) = passing.await {
-        tracing::debug!(%error, %peer, "a connection to a peer has ended");
+async fn lead(inside: TcpStream, peer: PeerAddress, index: usize, shared: Arc<Shared>) {
+    match reach(&peer).await {
+        Ok(outside) => {
+            shared.contacts.opened(index);
+            if let Err(error) = pass(inside, outside, Arc::clone(&shared)).await {
+                tracing::debug!(%error, %peer, "a connection to a peer has ended");
+            }
+            shared.contacts.ended(index);
+        }
+        Err(error) => {
+            tracing::debug!(%error, %peer, "a peer cannot be reached");
+            shared.contacts.unreachable(index, &error);
+        }
     }
 }
 
+async fn pass(inside: TcpStream, outside: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
+    let origin = Origin::of(outside.peer_addr()?.ip());
+    let guest = Guest { shared, origin, standing: Standing::Named };
+    guest.pass(outside, inside).await
+}
+
 /// Connects to the first address of the peer that answers.
-async fn connect(peer: &PeerAddress) -> io::Result<TcpStream> {
-    let addresses = peer.resolve().await;
-    TcpStream::connect(addresses.as_slice()).await
+async fn reach(peer: &PeerAddress) -> io::Result<TcpStream> {
+    let connecting = async {
+        let addresses = peer.resolve().await;
+        if addresses.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "its name cannot be resolved"));
+        }
+        TcpStream::connect(addresses.as_slice()).await
+    };
+    match timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            let text = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
+        }
+    }
 }

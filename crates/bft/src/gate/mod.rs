@@ -49,7 +49,7 @@ use self::{
     door::Door,
     ledger::{Ledger, Origin, Passage, Standing},
 };
-use crate::{BftError, PeerAddress};
+use crate::{contacts::Contacts, BftError, PeerAddress};
 
 /// Bytes that are read from a connection at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -217,6 +217,7 @@ struct Shared {
     ledger: Mutex<Ledger>,
     named: Mutex<HashSet<Origin>>,
     counters: Arc<GateCounters>,
+    contacts: Arc<Contacts>,
     /// When the operator was told last that a named peer is made to wait.
     told: Mutex<Option<Instant>>,
 }
@@ -232,15 +233,18 @@ impl Gate {
         limits: GateLimits,
         persistent_peers: Vec<PeerAddress>,
         counters: Arc<GateCounters>,
+        contacts: Arc<Contacts>,
     ) -> io::Result<Self> {
         let shared = Shared {
             engine,
             ledger: Mutex::new(Ledger::new(limits, Instant::now())),
             named: Mutex::new(persistent_peers.iter().filter_map(PeerAddress::ip).map(Origin::of).collect()),
             counters,
+            contacts,
             told: Mutex::new(None),
         };
-        let doors = persistent_peers.iter().map(|peer| Door::to(peer.clone())).collect::<io::Result<_>>()?;
+        let peers = persistent_peers.iter().enumerate();
+        let doors = peers.map(|(index, peer)| Door::to(peer.clone(), index)).collect::<io::Result<_>>()?;
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
             persistent_peers,
@@ -410,17 +414,20 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
     const BYTES_PER_SECOND: u64 = 64 << 10;
 
-    /// A gate in front of nobody, with one named peer, and its counters.
-    fn gate(peer: SocketAddr) -> (Gate, Arc<GateCounters>) {
+    /// A gate in front of nobody, with one named peer, its counters and its contacts.
+    fn gate(peer: SocketAddr) -> (Gate, Arc<GateCounters>, Arc<Contacts>) {
         let counters = Arc::<GateCounters>::default();
+        let peers = vec![peer.into()];
+        let contacts = Arc::new(Contacts::new(&peers));
         let limits = GateLimits {
             named_bytes_per_second: BYTES_PER_SECOND,
             named_burst_bytes: 2 * BYTES_PER_SECOND,
             ..GateLimits::default()
         };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let gate = Gate::new(listen(any).unwrap(), any, limits, vec![peer.into()], Arc::clone(&counters));
-        (gate.unwrap(), counters)
+        let listener = listen(any).unwrap();
+        let gate = Gate::new(listener, any, limits, peers, Arc::clone(&counters), Arc::clone(&contacts));
+        (gate.unwrap(), counters, contacts)
     }
 
     async fn way_out(gate: &Gate) -> TcpStream {
@@ -431,7 +438,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_was_dialled_has_an_allowance_too() {
         let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let (gate, counters) = gate(peer.local_addr().unwrap());
+        let (gate, counters, contacts) = gate(peer.local_addr().unwrap());
         let mut engine = way_out(&gate).await;
         let running = tokio::spawn(gate.run());
         engine.write_all(b"a greeting").await.unwrap();
@@ -439,6 +446,7 @@ mod tests {
         let mut greeting = [0; 10];
         flooder.read_exact(&mut greeting).await.unwrap();
         assert_eq!(&greeting, b"a greeting");
+        assert!(contacts.describe().contains("takes connections"), "{}", contacts.describe());
         let began = Instant::now();
         tokio::spawn(async move { while flooder.write_all(&[7; 4096]).await.is_ok() {} });
         let mut flood = vec![0; 4 * BYTES_PER_SECOND as usize];
@@ -454,11 +462,33 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_is_not_there_is_told_by_the_end_of_the_connection() {
         let nobody = StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let (gate, _) = gate(nobody);
+        let (gate, _, contacts) = gate(nobody);
         let mut engine = way_out(&gate).await;
         let running = tokio::spawn(gate.run());
         let ended = tokio::time::timeout(PATIENCE, engine.read_u8()).await.unwrap();
         assert!(ended.is_err());
+        let told = contacts.describe();
+        let peer = format!("/ip4/127.0.0.1/tcp/{} cannot be reached", nobody.port());
+        assert!(told.contains(&peer) && told.contains("refused"), "{told}");
+        running.abort();
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_hangs_up_is_told_from_one_that_is_not_there() {
+        let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (gate, _, contacts) = gate(peer.local_addr().unwrap());
+        let mut engine = way_out(&gate).await;
+        let running = tokio::spawn(gate.run());
+        drop(peer.accept().await.unwrap());
+        let ended = tokio::time::timeout(PATIENCE, engine.read_u8()).await.unwrap();
+        assert!(ended.is_err());
+        let says = || contacts.describe().contains("they end at once");
+        let told = async {
+            while !says() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.unwrap();
         running.abort();
     }
 }

@@ -5,7 +5,10 @@ use std::{
     collections::HashMap,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        atomic::{AtomicU16, Ordering},
+        Arc,
+    },
     time::{Duration, Instant},
 };
 
@@ -15,7 +18,7 @@ use myelin_bft::{
 };
 use myelin_chain::{
     Application, Certificate, Chain, ConsensusKey, Hash, Mempool, MempoolLimits, Sequencer, SequencerError,
-    Store, StoreConfig,
+    Store, StoreConfig, SubmitError,
 };
 use myelin_runtime::{
     presets::{Genesis, Validator},
@@ -106,8 +109,19 @@ pub fn account(index: u8) -> AccountId {
     AccountId::new([0xa0 + index; 32])
 }
 
+/// An address on this machine that nobody listens on, below those that the system gives out by itself: a node that starts
+/// could get one of these as the port behind its gate, before the one that it is meant for has started.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Tests that run at the same time begin at different ports.
+    let begin = (std::process::id() % 700) as u16 * 10;
+    loop {
+        let offset = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 7_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], 13_000 + offset));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// A network of validators with these powers, and places for nodes.
@@ -272,7 +286,16 @@ impl Node {
 
     pub fn submit_transfer(&self, from: Keyring, to: &AccountId, value: u64, nonce: u32) -> Hash {
         let bytes = transfer(self.chain().genesis_hash(), from, to, value, nonce);
-        self.application.mempool().submit_here(bytes).unwrap()
+        let started = Instant::now();
+        loop {
+            match self.application.mempool().submit_here(bytes.clone()) {
+                // A block is seen a moment before the node has drawn its conclusion from it.
+                Err(SubmitError::Unsure) if started.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                outcome => return outcome.unwrap(),
+            }
+        }
     }
 
     /// The hash and state root of every block, after checking its certificate and that only validators are paid.

@@ -129,9 +129,12 @@ pub enum SubmitError {
         /// Seconds since the time of that block.
         age_s: u64,
     },
-    /// The node has just started, and the newest state may not be here.
-    #[error("this node has just started and does not know yet whether its network is ahead; submit again in a few seconds, or to another node")]
+    /// The node has just met its peers, and the newest state may not be here.
+    #[error("this node has just started, or found its peers again, and does not know yet whether its network is ahead; submit again in a few seconds, or to another node")]
     Unsure,
+    /// The node only follows, and has nobody to follow.
+    #[error("this node only follows its network, and none of its peers is connected, so that what is submitted here would reach no block; submit to another node; this one's /health and log say which peers it misses")]
+    CutOff,
     /// Too many submissions are being checked.
     #[error("the node is busy checking transactions; submit again in a moment")]
     Busy,
@@ -190,7 +193,7 @@ pub struct PoolStatus {
     pub bytes: usize,
 }
 
-/// Why a node cannot judge transactions: its network is ahead, or may be.
+/// Why a node cannot judge transactions: its network is ahead, or may be, or out of reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
     /// It has just started, and has not heard how far the others are.
@@ -202,6 +205,8 @@ pub enum Behind {
         /// Milliseconds since the time of that block.
         age_ms: u64,
     },
+    /// It only follows the others, and is connected to none of them.
+    CutOff,
 }
 
 impl From<Behind> for SubmitError {
@@ -209,6 +214,7 @@ impl From<Behind> for SubmitError {
         match behind {
             Behind::Unsure => Self::Unsure,
             Behind::By { number, age_ms } => Self::Behind { number, age_s: age_ms / 1_000 },
+            Behind::CutOff => Self::CutOff,
         }
     }
 }

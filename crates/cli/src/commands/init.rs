@@ -12,13 +12,13 @@ use crate::{context::Context, duration, network_files::NetworkFiles, table::Tabl
 pub struct InitArguments {
     /// Directory for the chain's specification and one base path for each validator; made if it does not exist.
     directory: PathBuf,
-    /// How many validators, all of equal power.
+    /// How many validators, all of equal power: 1 to 100.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     validators: u16,
-    /// What the chain is called.
+    /// What the chain is called; up to 64 bytes.
     #[arg(long, default_value = "Myelin Local")]
     name: String,
-    /// Time between blocks, such as 500ms or 1s.
+    /// Time between blocks, such as 500ms or 1s; at least 50ms.
     #[arg(long, default_value = "1s", value_name = "TIME", value_parser = duration::parse)]
     block_time: Duration,
 }

@@ -30,7 +30,7 @@ const FIRST_BLOCK_PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Args)]
 pub struct LocalnetArguments {
-    /// How many validators a new network has; one that exists keeps its own.
+    /// How many validators a new network has, 1 to 32; one that exists keeps its own.
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32))]
     validators: u16,
     /// Directory for chain, keys, databases and logs; without it they are temporary.
@@ -39,7 +39,10 @@ pub struct LocalnetArguments {
     /// RPC port of the first validator; the others take the next ones. 0 takes free ones.
     #[arg(long, default_value_t = DEFAULT_PORT, value_name = "PORT")]
     rpc_port: u16,
-    /// Time between blocks of a new network, such as 500ms or 1s.
+    /// Port of the first validator's /metrics and /health; the others take the next ones. 0 takes free ones.
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    metrics_port: u16,
+    /// Time between blocks of a new network, such as 500ms or 1s; at least 50ms.
     #[arg(long, default_value = "500ms", value_name = "TIME", value_parser = duration::parse)]
     block_time: Duration,
 }
@@ -54,13 +57,14 @@ struct Ready {
 }
 
 /// What `myelin node --json` says once it answers.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct ReadyNode {
     rpc: String,
     http: String,
     genesis: String,
     p2p: String,
     gossip: String,
+    metrics: String,
 }
 
 impl fmt::Display for Ready {
@@ -69,18 +73,89 @@ impl fmt::Display for Ready {
         writeln!(f, "  chain    {}", self.chain.display())?;
         writeln!(f, "  genesis  {}", self.genesis)?;
         writeln!(f, "  logs     {}\n", self.logs.display())?;
-        let mut table = Table::new(["node", "rpc", "for blocks", "for transactions"]);
+        let mut table = Table::new(["node", "rpc", "metrics", "for blocks", "for transactions"]);
         for (index, node) in self.nodes.iter().enumerate() {
-            table.row([index.to_string(), node.rpc.clone(), node.p2p.clone(), node.gossip.clone()]);
+            let ReadyNode { rpc, p2p, gossip, metrics, .. } = node.clone();
+            table.row([index.to_string(), rpc, metrics, p2p, gossip]);
         }
         write!(f, "{table}\n\nCtrl-C ends all of them.")
     }
 }
 
-/// Where a validator is reached by the others.
+/// Where a validator is reached: by the others, and by everybody else.
 struct Addresses {
     consensus: SocketAddr,
     gossip: SocketAddr,
+    rpc: SocketAddr,
+    metrics: SocketAddr,
+}
+
+/// A port for each validator that the user has chosen; nothing where any will do.
+#[derive(Clone, Copy)]
+struct ChosenPorts {
+    flag: &'static str,
+    first: u16,
+}
+
+impl ChosenPorts {
+    fn nth(self, index: u16) -> Option<SocketAddr> {
+        let port = self.first.checked_add(index).filter(|_| self.first > 0)?;
+        Some((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// Fails unless there are as many as that, and nobody listens there.
+    fn check(self, validators: u16) -> Result<()> {
+        let Self { flag, first } = self;
+        if first == 0 {
+            return Ok(());
+        }
+        if first.checked_add(validators.saturating_sub(1)).is_none() {
+            bail!(
+                "{flag} {first} leaves no ports for {validators} validators; choose one up to {}",
+                u16::MAX - (validators - 1)
+            );
+        }
+        for address in (0..validators).filter_map(|index| self.nth(index)) {
+            TcpListener::bind(address).with_context(|| {
+                format!("{address} cannot be listened at; end what uses it, or choose another {flag}")
+            })?;
+        }
+        Ok(())
+    }
+
+    fn overlaps(self, other: Self, validators: u16) -> bool {
+        let is_close = self.first.abs_diff(other.first) < validators;
+        self.first > 0 && other.first > 0 && is_close
+    }
+}
+
+/// The ports that the user has chosen, of which nothing is left to chance.
+#[derive(Clone, Copy)]
+struct Choice {
+    rpc: ChosenPorts,
+    metrics: ChosenPorts,
+}
+
+impl Choice {
+    fn of(arguments: &LocalnetArguments) -> Self {
+        Self {
+            rpc: ChosenPorts { flag: "--rpc-port", first: arguments.rpc_port },
+            metrics: ChosenPorts { flag: "--metrics-port", first: arguments.metrics_port },
+        }
+    }
+
+    fn check(self, validators: u16) -> Result<()> {
+        if self.rpc.overlaps(self.metrics, validators) {
+            bail!(
+                "--rpc-port {} and --metrics-port {} are too close for {validators} validators, which take as many from each \
+                 on; choose others",
+                self.rpc.first,
+                self.metrics.first
+            );
+        }
+        self.rpc.check(validators)?;
+        self.metrics.check(validators)
+    }
 }
 
 /// Ports for peers, below those that the system gives to outgoing connections: one of these could take a port while its
@@ -100,6 +175,17 @@ struct Claims {
 impl Claims {
     fn new() -> Self {
         Self { ports: PEER_PORTS, held: Vec::new() }
+    }
+
+    /// The addresses of a validator, which it can take again when it is started again.
+    fn addresses(&mut self, choice: Choice, index: u16) -> Result<Addresses> {
+        let mut or_any = |chosen: Option<SocketAddr>| chosen.map_or_else(|| self.claim(), Ok);
+        Ok(Addresses {
+            rpc: or_any(choice.rpc.nth(index))?,
+            metrics: or_any(choice.metrics.nth(index))?,
+            consensus: or_any(None)?,
+            gossip: or_any(None)?,
+        })
     }
 
     /// An address that no other network has claimed and nobody listens at.
@@ -128,12 +214,18 @@ pub async fn run(context: &Context, arguments: LocalnetArguments) -> Result<()> 
         (None, Some(temporary)) => temporary.path(),
         (None, None) => bail!("there is no directory for the network"),
     };
-    let files = NetworkFiles::open_or_create(directory, NAME, arguments.validators, arguments.block_time)?;
+    let choice = Choice::of(&arguments);
+    let existing = NetworkFiles::open_if_there(directory)?;
+    choice.check(existing.as_ref().map_or(arguments.validators, NetworkFiles::validators))?;
+    let files = match existing {
+        Some(files) => files,
+        None => NetworkFiles::create(directory, NAME, arguments.validators, arguments.block_time)?,
+    };
     let logs = directory.join("logs");
     std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let mut processes = Processes::new(&logs)?;
     let outcome = tokio::select! {
-        outcome = run_nodes(context, &files, &logs, arguments.rpc_port, &mut processes) => outcome,
+        outcome = run_nodes(context, &files, &logs, choice, &mut processes) => outcome,
         signal = context.ending().asked() => signal,
     };
     processes.end().await;
@@ -145,22 +237,16 @@ async fn run_nodes(
     context: &Context,
     files: &NetworkFiles,
     logs: &Path,
-    rpc_port: u16,
+    choice: Choice,
     processes: &mut Processes,
 ) -> Result<()> {
     let mut claims = Claims::new();
-    let addresses = (0..files.validators())
-        .map(|_| Ok(Addresses { consensus: claims.claim()?, gossip: claims.claim()? }));
+    let addresses = (0..files.validators()).map(|index| claims.addresses(choice, index));
     let addresses = addresses.collect::<Result<Vec<_>>>()?;
     let mut nodes: Vec<ReadyNode> = Vec::new();
     for index in 0..files.validators() {
         context.output.progress(format!("starting validator {index} of {}", files.validators()));
-        let port = match rpc_port {
-            0 => claims.claim()?.port(),
-            first => nth_port(first, index)?,
-        };
-        // A port that a validator can take again when it is started again.
-        let arguments = node_arguments(files, &addresses, index, port);
+        let arguments = node_arguments(files, &addresses, index);
         nodes.push(processes.start_and_hear(&format!("node-{index}"), arguments).await?);
     }
     until_blocks(&nodes).await;
@@ -194,21 +280,21 @@ fn multiaddress(address: SocketAddr) -> String {
     format!("/{kind}/{}/tcp/{}", address.ip(), address.port())
 }
 
-fn nth_port(first: u16, index: u16) -> Result<u16> {
-    first.checked_add(index).with_context(|| format!("port {first} is too high for so many validators"))
-}
-
-fn node_arguments(files: &NetworkFiles, addresses: &[Addresses], index: u16, rpc_port: u16) -> Vec<String> {
+fn node_arguments(files: &NetworkFiles, addresses: &[Addresses], index: u16) -> Vec<String> {
     let option = |name: &str, value: String| [name.to_owned(), value];
     let mut arguments = vec!["node".to_owned(), "--json".to_owned(), "--validator".to_owned()];
     arguments.extend(option("--chain", files.spec_path().display().to_string()));
     arguments.extend(option("--base-path", files.base_path(index).display().to_string()));
-    arguments.extend(option("--rpc-port", rpc_port.to_string()));
-    for (other, Addresses { consensus, gossip }) in addresses.iter().enumerate() {
-        let (to_consensus, to_gossip) = match other == usize::from(index) {
+    for (other, Addresses { consensus, gossip, rpc, metrics }) in addresses.iter().enumerate() {
+        let is_own = other == usize::from(index);
+        let (to_consensus, to_gossip) = match is_own {
             true => ("--p2p-listen", "--gossip-listen"),
             false => ("--p2p-peers", "--gossip-peers"),
         };
+        if is_own {
+            arguments.extend(option("--rpc-port", rpc.port().to_string()));
+            arguments.extend(option("--metrics-address", metrics.to_string()));
+        }
         arguments.extend(option(to_consensus, multiaddress(*consensus)));
         arguments.extend(option(to_gossip, multiaddress(*gossip)));
     }
@@ -218,6 +304,31 @@ fn node_arguments(files: &NetworkFiles, addresses: &[Addresses], index: u16, rpc
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn chosen_ports_are_checked_before_anything_starts() {
+        let choice = |rpc, metrics| Choice {
+            rpc: ChosenPorts { flag: "--rpc-port", first: rpc },
+            metrics: ChosenPorts { flag: "--metrics-port", first: metrics },
+        };
+        let refused = |choice: Choice, validators| choice.check(validators).expect_err("refused").to_string();
+        let too_high = refused(choice(65_534, 0), 4);
+        assert!(
+            too_high.contains("--rpc-port 65534 leaves no ports") && too_high.contains("up to 65532"),
+            "{too_high}"
+        );
+        let too_close = refused(choice(20_000, 20_003), 4);
+        assert!(too_close.contains("too close for 4 validators"), "{too_close}");
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = taken.local_addr().expect("an address").port();
+        let in_use = refused(choice(0, port), 1);
+        assert!(
+            in_use.contains(&format!("127.0.0.1:{port}")) && in_use.contains("--metrics-port"),
+            "{in_use}"
+        );
+        choice(0, 0).check(32).expect("any will do");
+        assert_eq!(choice(65_532, 0).rpc.nth(3).map(|address| address.port()), Some(65_535));
+    }
 
     #[test]
     fn networks_that_begin_together_have_different_ports() {

@@ -60,6 +60,7 @@ struct Ready {
     http: String,
     genesis: String,
     p2p: Option<String>,
+    p2p_peers: usize,
     gossip: Option<String>,
     gossip_peers: usize,
     metrics: Option<String>,
@@ -74,6 +75,9 @@ impl std::fmt::Display for Ready {
         writeln!(f, "  rpc        {} and {}", self.rpc, self.http)?;
         writeln!(f, "  genesis    {}", self.genesis)?;
         writeln!(f, "  p2p        {}", or_nowhere(&self.p2p))?;
+        if self.p2p_peers == 0 && self.validator.is_none() {
+            writeln!(f, "             and dials nobody: it has nobody to follow and takes no transactions; name --p2p-peers")?;
+        }
         writeln!(f, "  gossip     {}", or_nowhere(&self.gossip))?;
         if self.gossip.is_none() && self.gossip_peers == 0 {
             writeln!(f, "             and dials nobody: transactions that clients hand in here go nowhere; name --gossip-peers")?;
@@ -105,7 +109,7 @@ impl Setup {
             .chain
             .as_deref()
             .context("which chain? name its file with --chain; `myelin init` makes one")?;
-        let chain = ChainSpec::load(chain)?;
+        let chain = ChainSpec::load_network(chain)?;
         for key in [GOSSIP_KEY_FILE, NETWORK_KEY_FILE] {
             private_file::check_if_exists(&base_path.join(key))?;
         }
@@ -150,6 +154,7 @@ impl Setup {
             http: node.http_url(),
             genesis: format!("{:?}", node.chain().genesis_hash()),
             p2p: self.settings.p2p_listen.as_ref().map(ToString::to_string),
+            p2p_peers: self.settings.p2p_peers.len(),
             gossip: gossip.listen_addresses().first().map(ToString::to_string),
             gossip_peers: self.settings.gossip_peers.len(),
             metrics: node.metrics_address().map(|address| format!("http://{address}/metrics")),
@@ -190,6 +195,7 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
         .start()
         .await?;
     let outcome = take_part(context, &setup, &node, measured).await;
+    logging::engine_stops();
     node.shutdown_token().cancel();
     // What the node failed from says more than what followed from it.
     node.wait().await?;
@@ -219,6 +225,7 @@ fn network_status(view: &StatusView) -> NetworkStatus {
         peers: status.peers,
         is_syncing: status.is_syncing,
         should_have_peers: status.should_have_peers,
+        trouble: view.trouble(),
     }
 }
 

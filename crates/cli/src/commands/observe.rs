@@ -157,7 +157,7 @@ impl Said {
 }
 
 pub async fn run(context: &Context, arguments: ObserveArguments) -> Result<()> {
-    let chain = ChainSpec::load(&arguments.chain)?;
+    let chain = ChainSpec::load_network(&arguments.chain)?;
     let home = TemporaryDirectory::new("myelin-observe-")?;
     let (ear, mut heard) = mpsc::channel(CAPACITY);
     let any_port = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));

@@ -13,6 +13,7 @@ use crate::network::{myelin, wait_until, Rpc};
 struct Localnet {
     process: Child,
     nodes: Vec<String>,
+    metrics: Vec<String>,
     rpc: Vec<Rpc>,
 }
 
@@ -38,7 +39,7 @@ impl Localnet {
             nodes.iter().map(|node| node[key].as_str().expect("an address").to_owned()).collect::<Vec<_>>()
         };
         let rpc = addresses("http").into_iter().map(Rpc::new).collect();
-        Self { process, nodes: addresses("rpc"), rpc }
+        Self { process, nodes: addresses("rpc"), metrics: addresses("metrics"), rpc }
     }
 
     /// The process of a validator, if it runs: the child that was told to answer at its port.
@@ -97,6 +98,15 @@ fn two_networks_can_start_at_the_same_moment() {
         network.rpc[0].try_ask("chain_getBlockHash", serde_json::json!([0])).expect("a genesis")
     });
     assert_ne!(genesis[0], genesis[1]);
+    for (network, ready) in networks.iter().zip(networks.each_ref().map(|network| &network.metrics)) {
+        let health = |metrics: &String| network.rpc[0].health(metrics.strip_suffix("/metrics"));
+        wait_until("all are healthy", || {
+            ready.iter().all(|metrics| health(metrics).is_some_and(|(status, _)| status == 200))
+        });
+        wait_until("and say so to clients", || {
+            network.rpc.iter().all(|rpc| rpc.health(None).is_some_and(|(status, _)| status == 200))
+        });
+    }
     assert!(networks[0].nodes.iter().all(|node| !networks[1].nodes.contains(node)));
 }
 

@@ -6,6 +6,7 @@
 // The seed of a random run belongs on the screen, and a process that a test starts says where it listens.
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
+mod alone;
 mod demo;
 mod faults;
 mod faulty;

@@ -50,7 +50,7 @@ impl Ports {
 
 /// An address on this machine that nobody listens on, below those that the system gives to outgoing connections: one of
 /// these could take it before the node does, or while the node is down.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(21_000);
     loop {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, NEXT.fetch_add(1, Ordering::Relaxed)));
@@ -61,7 +61,7 @@ fn free_address() -> SocketAddr {
     }
 }
 
-fn multiaddress(address: SocketAddr) -> String {
+pub fn multiaddress(address: SocketAddr) -> String {
     format!("/ip4/{}/tcp/{}", address.ip(), address.port())
 }
 
@@ -174,6 +174,23 @@ impl Network {
         let mut command = myelin();
         command.args(&arguments);
         Node::start(name, self.logs(), command)
+    }
+
+    /// Starts a node that is no validator and knows these peers only, if any.
+    pub fn start_follower_of(&self, name: &str, peers: &[SocketAddr]) -> Node {
+        let base_path = self.directory.path().join(name);
+        let mut arguments = self.common_arguments(&base_path);
+        for peer in peers {
+            arguments.extend(["--p2p-peers".into(), multiaddress(*peer)]);
+        }
+        let mut command = myelin();
+        command.args(&arguments);
+        Node::start(name, self.logs(), command)
+    }
+
+    /// Where validator `index` is reached for blocks.
+    pub fn consensus_address(&self, index: usize) -> SocketAddr {
+        self.ports[index].consensus
     }
 
     /// Arguments to reach the validators at their own addresses, past the links.
@@ -328,6 +345,13 @@ impl Rpc {
         let request =
             serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
         self.client.post(&self.http).json(&request).send().ok()?.json().ok()
+    }
+
+    /// Status and document that `/health` is answered with at `base`, or at this port.
+    pub fn health(&self, base: Option<&str>) -> Option<(u16, Value)> {
+        let address = format!("{}/health", base.unwrap_or(&self.http));
+        let answer = self.client.get(address).send().ok()?;
+        Some((answer.status().as_u16(), answer.json().ok()?))
     }
 
     /// Height of the tip; nothing when the node does not answer.

@@ -51,11 +51,16 @@ fn properties() -> serde_json::Value {
 
 fn health(context: &Context) -> serde_json::Value {
     let status = (context.services.network)();
-    json!({
+    let mut health = json!({
         "peers": status.peers,
         "isSyncing": status.is_syncing,
         "shouldHavePeers": status.should_have_peers,
-    })
+    });
+    // Clients pass over a key that they do not know.
+    if let Some((trouble, health)) = status.trouble.zip(health.as_object_mut()) {
+        health.insert("reason".to_owned(), json!(trouble));
+    }
+    health
 }
 
 fn next_nonce(context: &Context, mut arguments: Arguments) -> RpcResult {

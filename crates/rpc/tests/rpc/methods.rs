@@ -1,8 +1,10 @@
 //! Requests that are answered once.
 
+use std::{net::SocketAddr, sync::Arc};
+
 use codec::{Decode, Encode};
 use myelin_chain::{History, SealMode};
-use myelin_rpc::RpcConfig;
+use myelin_rpc::{HealthReport, NetworkStatus, RpcConfig, RpcServer};
 use myelin_runtime::{RuntimeCall, RAO_PER_TAO, VERSION};
 use serde_json::{json, Value};
 use sp_core::H256;
@@ -10,7 +12,7 @@ use sp_crypto_hashing::blake2_256;
 use sp_keyring::Sr25519Keyring::{Alice, Bob, Ferdie};
 use sp_runtime::generic::Era;
 
-use crate::rig::{account_key, exchange, hex, post, post_json, Rig};
+use crate::rig::{account_key, exchange, hex, post, post_json, whole_exchange, Rig};
 
 fn bytes(value: &Value) -> Vec<u8> {
     hex::decode(value.as_str().unwrap().strip_prefix("0x").unwrap()).unwrap()
@@ -28,6 +30,34 @@ async fn system() {
     assert_eq!(client.get("system_properties", json!([])).await, properties);
     let health = json!({"peers": 3, "isSyncing": true, "shouldHavePeers": true});
     assert_eq!(client.get("system_health", Value::Null).await, health);
+}
+
+/// Head and body of the answer to a `GET` of `/health`.
+async fn get_health(address: SocketAddr, header: &str) -> (String, String) {
+    let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\n{header}Connection: close\r\n\r\n");
+    let answer = whole_exchange(address, &request).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_lowercase(), body.to_owned())
+}
+
+#[tokio::test]
+async fn health_is_told_where_requests_are_answered() {
+    let rig = Rig::manual().await;
+    let (head, body) = get_health(rig.address(), "").await;
+    assert!(head.contains(" 200 ") && head.contains("application/json"), "{head}");
+    assert_eq!(body, "{\"healthy\":true}");
+    let (head, _) = get_health(rig.address(), "Origin: https://evil.example\r\n").await;
+    assert!(head.contains(" 403 "), "{head}");
+
+    let mut services = rig.services();
+    let trouble = || "it is alone".to_owned();
+    services.health = Arc::new(move || HealthReport { is_healthy: false, document: "{}".to_owned() });
+    services.network = Arc::new(move || NetworkStatus { trouble: Some(trouble()), ..Default::default() });
+    let lonely = RpcServer::start(services, RpcConfig::any_port()).await.unwrap();
+    let (head, body) = get_health(lonely.address(), "").await;
+    assert!(head.contains(" 503 ") && body == "{}", "{head}");
+    let health = crate::rig::Client::connect(lonely.address()).await.get("system_health", json!([])).await;
+    assert_eq!(health["reason"], "it is alone");
 }
 
 #[tokio::test]

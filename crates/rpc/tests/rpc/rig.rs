@@ -14,7 +14,7 @@ use myelin_chain::{
     Application, Chain, Hash, History, Local, LocalConfig, LocalHandle, Mempool, MempoolLimits, Nonce,
     SealMode, Sequencer, Store, StoreConfig,
 };
-use myelin_rpc::{ChainKind, Identity, NetworkStatus, RpcConfig, RpcServer, Services};
+use myelin_rpc::{ChainKind, HealthReport, Identity, NetworkStatus, RpcConfig, RpcServer, Services};
 use myelin_runtime::{presets::Genesis, AccountId, Balance, RuntimeCall, TxExtension, VERSION};
 use serde_json::{json, value::RawValue, Value};
 use sp_core::{sr25519, Pair};
@@ -100,7 +100,13 @@ fn services(chain: &Arc<Chain>, mempool: &Arc<Mempool>, development: Option<Loca
             chain_kind: ChainKind::Development,
             node_version: "1.2.3".to_owned(),
         },
-        network: Arc::new(|| NetworkStatus { peers: 3, is_syncing: true, should_have_peers: true }),
+        network: Arc::new(|| NetworkStatus {
+            peers: 3,
+            is_syncing: true,
+            should_have_peers: true,
+            trouble: None,
+        }),
+        health: Arc::new(|| HealthReport { is_healthy: true, document: "{\"healthy\":true}".to_owned() }),
         development,
     }
 }
