@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use common::*;
 use myelin_bft::BftConfig;
@@ -195,7 +195,7 @@ async fn a_follower_names_peers_that_are_down_or_of_another_chain_until_one_is_t
 
 /// Nobody who could be ahead answers, or there is nobody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_validator_that_nobody_answers_takes_transactions_soon() {
+async fn a_validator_that_nobody_answers_does_not_wait_for_ever() {
     let network = Network::new(100, &[1]).changed(|_, config| {
         // Nobody listens there.
         config.with_peers(vec!["127.0.0.9:9".parse().unwrap()])
@@ -205,13 +205,9 @@ async fn a_validator_that_nobody_answers_takes_transactions_soon() {
         node.application.mempool().submit_here(bytes).is_ok()
     };
     let validator = network.start(0);
-    let started = std::time::Instant::now();
     assert!(!takes(&validator));
-    validator.until("its first block", || takes(&validator)).await;
-    assert!(
-        validator.height() >= 1 && started.elapsed() < Duration::from_secs(10),
-        "it does not wait for anybody"
-    );
+    // It gives peers that may know more ten seconds, and then goes on alone.
+    validator.until("its first block", || validator.height() >= 1 && takes(&validator)).await;
     validator.stop().await;
     // The network owns the folders of its nodes.
     let network = Network::new(100, &[1]);
