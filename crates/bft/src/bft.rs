@@ -190,7 +190,7 @@ fn warn_that_it_follows(guard: &SigningGuard, goal: Goal) {
             "this validator has signed messages that its log or its chain does not know of; it follows the others, and signs nothing, until that height is past"
         ),
         Goal::NewBlock(doubt) => tracing::warn!(
-            "{} {doubt}, so what this validator has signed is not known; it follows the others, and signs nothing, until they have decided a block without it; if its key has never signed anything, stop it and run `myelin signing-guard --new`",
+            "{} {doubt}, so what this validator has signed is not known; it follows the others, and signs nothing, until they have decided a block without it; if its key has never signed anything, stop it and run `myelin signing-guard --new --base-path DIR`",
             guard.path().display(),
         ),
     }

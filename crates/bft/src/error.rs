@@ -119,7 +119,7 @@ pub enum BftError {
         height: u32,
     },
     /// It is not known what the only validator has signed.
-    #[error("{path} {doubt}, so what the only validator has signed is not known, and there is nobody to follow; if its key has never signed a block after the newest one here, run `myelin signing-guard --new`")]
+    #[error("{path} {doubt}, so what the only validator has signed is not known, and there is nobody to follow; if its key has never signed a block after the newest one here, run `myelin signing-guard --new --base-path DIR`")]
     NobodyKnows {
         /// The guard's file.
         path: PathBuf,

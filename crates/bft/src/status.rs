@@ -34,7 +34,7 @@ pub struct PeerStatus {
     pub round: u32,
     /// Validators of that height.
     pub validators: usize,
-    /// Whether it takes part as a validator now, and does not only follow.
+    /// Whether it runs with its consensus key, and does not only follow for now.
     pub signs: bool,
 }
 

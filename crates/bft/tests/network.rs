@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use common::*;
 use myelin_bft::BftConfig;
@@ -205,9 +205,11 @@ async fn a_validator_that_nobody_answers_does_not_wait_for_ever() {
         node.application.mempool().submit_here(bytes).is_ok()
     };
     let validator = network.start(0);
+    let started = std::time::Instant::now();
     assert!(!takes(&validator));
     // It gives peers that may know more ten seconds, and then goes on alone.
     validator.until("its first block", || validator.height() >= 1 && takes(&validator)).await;
+    assert!(started.elapsed() < Duration::from_secs(30), "it does not wait for ever");
     validator.stop().await;
     // The network owns the folders of its nodes.
     let network = Network::new(100, &[1]);

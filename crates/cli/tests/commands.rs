@@ -407,6 +407,27 @@ fn hotkeys_are_added_and_the_coldkey_stays() {
     assert_eq!(std::fs::read(directory.path().join("mine/coldkey")).expect("reads"), coldkey);
 }
 
+#[test]
+fn a_signing_guard_is_shown_and_begun_anew_only_where_it_is_lost() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let network = directory.path().join("net");
+    document(&["init", network.to_str().expect("a path of text")]);
+    let base_path = network.join("node-0");
+    let command = ["signing-guard", "--base-path", base_path.to_str().expect("a path of text")];
+    let anew = [&command[..], &["--new"]].concat();
+    let guard = base_path.join("consensus/signing-guard");
+    let made = document(&command);
+    assert_eq!((made["height"].as_u64(), made["file"].as_str()), (None, guard.to_str()));
+    assert!(failure(&anew).contains("is whole"), "what is known is not thrown away");
+    for lose in [|guard: &std::path::Path| std::fs::remove_file(guard), |guard| std::fs::write(guard, "x")] {
+        lose(&guard).expect("it is ours");
+        let lost = failure(&command);
+        assert!(lost.contains("is not known") && lost.contains("--new"), "{lost}");
+        document(&anew);
+        document(&command);
+    }
+}
+
 /// Seed of the well-known development key `//Alice`.
 const ALICE_SEED: &str = "0xe5be9a5092b81bca64be81d212e7f2f9eba183bb7a90954f7b76361f6edb5c0a";
 const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
