@@ -5,6 +5,7 @@ mod support;
 use std::{
     io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
+    path::Path,
     process::{Child, Stdio},
 };
 
@@ -419,7 +420,9 @@ fn a_signing_guard_is_shown_and_begun_anew_only_where_it_is_lost() {
     let made = document(&command);
     assert_eq!((made["height"].as_u64(), made["file"].as_str()), (None, guard.to_str()));
     assert!(failure(&anew).contains("is whole"), "what is known is not thrown away");
-    for lose in [|guard: &std::path::Path| std::fs::remove_file(guard), |guard| std::fs::write(guard, "x")] {
+    let losses: [fn(&Path) -> std::io::Result<()>; 2] =
+        [|guard| std::fs::remove_file(guard), |guard| std::fs::write(guard, "x")];
+    for lose in losses {
         lose(&guard).expect("it is ours");
         let lost = failure(&command);
         assert!(lost.contains("is not known") && lost.contains("--new"), "{lost}");
