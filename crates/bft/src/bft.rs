@@ -10,6 +10,7 @@ use myelin_chain::{
     sequencer::{Running, Sequencer},
     Application, SequencerError,
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -74,6 +75,7 @@ impl Bft {
                 .run_sessions(
                     self.config.listen,
                     &self.config.persistent_peers,
+                    None,
                     &outset,
                     &application,
                     &shutdown,
@@ -82,9 +84,9 @@ impl Bft {
         }
         let port = EnginePort::reserve()?;
         let gate = self.gate(listener, port.address())?;
-        let peers = gate.ways_out();
+        let (peers, hang_up) = (gate.ways_out(), gate.hang_up());
         tokio::select! {
-            ended = self.run_sessions(port.address(), &peers, &outset, &application, &shutdown) => ended,
+            ended = self.run_sessions(port.address(), &peers, Some(&hang_up), &outset, &application, &shutdown) => ended,
             () = gate.run() => Err(BftError::NetworkStopped),
         }
     }
@@ -101,6 +103,7 @@ impl Bft {
         &self,
         listen: SocketAddr,
         peers: &[PeerAddress],
+        hang_up: Option<&Notify>,
         outset: &Arc<Outset>,
         application: &Application,
         shutdown: &CancellationToken,
@@ -122,6 +125,7 @@ impl Bft {
                 status: &self.status,
                 outset,
                 follow_until,
+                hang_up,
                 is_first,
             };
             is_first = false;

@@ -22,7 +22,7 @@ use arc_malachitebft_app_channel::{
 };
 use myelin_chain::{Application, Hash};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, Notify},
     time::{interval, sleep, timeout, Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,9 @@ const PEER_INTERVAL: Duration = Duration::from_millis(500);
 const MAX_UNANSWERED: u32 = 20;
 /// How long the engine may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long others have to notice that the connections of a session have ended, before the next one connects under the same
+/// name. Who hears from a node again before that takes it for the same one, and does not tell it what it wants to hear.
+const PARTING_TIME: Duration = Duration::from_secs(1);
 /// How often to look whether it has let go of the chain.
 const LET_GO_INTERVAL: Duration = Duration::from_millis(5);
 /// How often it is tried whether it has let go of its log and its address.
@@ -91,6 +94,8 @@ pub(crate) struct Session<'a> {
     pub outset: &'a Arc<Outset>,
     /// Only follow, until then.
     pub follow_until: Option<Goal>,
+    /// Ends all connections, where they pass a gate.
+    pub hang_up: Option<&'a Notify>,
     /// Whether no other session has run in this process.
     pub is_first: bool,
 }
@@ -98,11 +103,17 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     /// Runs the engine until `shutdown` is cancelled or the session is over for another reason.
     pub async fn run(self, shutdown: &CancellationToken) -> Result<SessionEnd, BftError> {
+        if !self.is_first {
+            // A node that shuts down meanwhile does so right after the start.
+            let _ = timeout(PARTING_TIME, shutdown.cancelled()).await;
+        }
         let halted = Arc::new(AtomicBool::new(false));
         let (mut channels, engine) = self.start_engine_patiently(&halted).await?;
         let (jobs, worker) = self.start_worker(&channels, &halted)?;
         let end = carry(&mut channels, jobs, worker, &self, shutdown).await;
         stop(engine).await;
+        // The engine's connections live on after it, until something happens on them.
+        self.hang_up.into_iter().for_each(Notify::notify_waiters);
         self.until_let_go().await;
         self.status.set_peers(0);
         self.status.set_signs(false);

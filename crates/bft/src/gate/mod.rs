@@ -41,6 +41,7 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
         TcpListener, TcpSocket, TcpStream,
     },
+    sync::Notify,
     task::JoinSet,
     time::{interval, sleep, MissedTickBehavior},
 };
@@ -220,6 +221,7 @@ struct Shared {
     contacts: Arc<Contacts>,
     /// When the operator was told last that a named peer is made to wait.
     told: Mutex<Option<Instant>>,
+    hang_up: Arc<Notify>,
 }
 
 impl Gate {
@@ -242,6 +244,7 @@ impl Gate {
             counters,
             contacts,
             told: Mutex::new(None),
+            hang_up: Arc::default(),
         };
         let peers = persistent_peers.iter().enumerate();
         let doors = peers.map(|(index, peer)| Door::to(peer.clone(), index)).collect::<io::Result<_>>()?;
@@ -257,6 +260,11 @@ impl Gate {
     /// Where the engine reaches the persistent peers.
     pub fn ways_out(&self) -> Vec<PeerAddress> {
         self.doors.iter().map(Door::address).collect()
+    }
+
+    /// Ends all connections that there are, when its waiters are notified.
+    pub fn hang_up(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.hang_up)
     }
 
     /// Passes connections on for as long as it is polled; all of them end with it.
@@ -344,6 +352,7 @@ impl Guest {
         tokio::select! {
             ended = self.pass_in(from_outside, to_inside) => ended,
             ended = tokio::io::copy(&mut from_inside, &mut to_outside) => ended.map(drop),
+            () = self.shared.hang_up.notified() => Ok(()),
         }
     }
 
@@ -470,6 +479,25 @@ mod tests {
         let told = contacts.describe();
         let peer = format!("/ip4/127.0.0.1/tcp/{} cannot be reached", nobody.port());
         assert!(told.contains(&peer) && told.contains("refused"), "{told}");
+        running.abort();
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_up_ends_all_connections_and_new_ones_can_follow() {
+        let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (gate, ..) = gate(peer.local_addr().unwrap());
+        let hang_up = gate.hang_up();
+        let way = gate.ways_out()[0].resolve().await;
+        let running = tokio::spawn(gate.run());
+        for _ in 0..2 {
+            let mut engine = TcpStream::connect(way.as_slice()).await.unwrap();
+            let (mut outside, _) = peer.accept().await.unwrap();
+            engine.write_all(b"x").await.unwrap();
+            assert_eq!(outside.read_u8().await.unwrap(), b'x');
+            hang_up.notify_waiters();
+            let ended = tokio::time::timeout(PATIENCE, outside.read_u8()).await.unwrap();
+            assert!(ended.is_err());
+        }
         running.abort();
     }
 
