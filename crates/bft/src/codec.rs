@@ -27,7 +27,7 @@ use codec::{Decode, DecodeAll, Encode};
 use myelin_chain::{
     certificate::{ConsensusSignature, VoteKind},
     validators::MAX_VALIDATORS,
-    Certificate, ConsensusKey, Hash, Mempool,
+    Certificate, ConsensusKey, Hash, Lookahead,
 };
 
 use crate::{
@@ -102,8 +102,8 @@ enum Role {
     Network {
         own: Option<(ConsensusKey, Arc<SigningGuard>)>,
         observer: Option<Arc<dyn ConsensusObserver>>,
-        /// Verifies signatures in the blocks of peers who are ahead, while the blocks before them are executed.
-        mempool: Arc<Mempool>,
+        /// Makes the blocks of peers who are ahead ready, before the engine asks about them.
+        lookahead: Arc<Lookahead>,
         /// Hears how far peers are.
         outset: Arc<Outset>,
     },
@@ -115,10 +115,10 @@ impl WireCodec {
     pub(crate) fn network(
         own: Option<(ConsensusKey, Arc<SigningGuard>)>,
         observer: Option<Arc<dyn ConsensusObserver>>,
-        mempool: Arc<Mempool>,
+        lookahead: Arc<Lookahead>,
         outset: Arc<Outset>,
     ) -> Self {
-        Self { role: Role::Network { own, observer, mempool, outset } }
+        Self { role: Role::Network { own, observer, lookahead, outset } }
     }
 
     pub(crate) fn log(own: Option<(ConsensusKey, Arc<SigningGuard>)>) -> Self {
@@ -641,12 +641,14 @@ impl Codec<Response<Context>> for WireCodec {
                     limit: MAX_VALIDATORS as u64,
                 });
             }
-            if let Role::Network { mempool, .. } = &self.role {
-                mempool.expect_block(block.clone());
-            }
             Ok(RawDecidedValue::new(block.into(), from_certificate(certificate)?))
         };
-        let values = wire.blocks.into_iter().map(block).collect::<Result<_>>()?;
+        let values = wire.blocks.into_iter().map(block).collect::<Result<Vec<_>>>()?;
+        if let Role::Network { lookahead, .. } = &self.role {
+            let expected =
+                |value: &RawDecidedValue<Context>| (value.height().number(), value.value_bytes.clone());
+            lookahead.expect(values.iter().map(expected));
+        }
         Ok(Response::ValueResponse(ValueResponse::new(wire.first.into(), values)))
     }
 }

@@ -12,9 +12,10 @@
 //!   backup cannot make it sign twice.
 //! - Block, state, certificate and tip are committed in one transaction. After a failure of the disk or of execution,
 //!   nothing is signed any more and the sequencer ends with an error.
-//! - A node that is behind gets decided blocks from its peers, verifies their certificates and executes them.
-//!   The signatures in them are verified on other threads meanwhile. While it signs nothing, it writes several blocks in one
-//!   transaction, and nobody sees them before.
+//! - A node that is behind gets decided blocks from its peers, verifies their certificates and executes them. Blocks that
+//!   have come are executed on other threads before the engine asks about them
+//!   ([`Lookahead`](myelin_chain::Lookahead)). While it signs nothing, it writes several blocks in one transaction, on another
+//!   thread as well, and nobody sees them before.
 //! - What other nodes may use up is bounded by a [gate](GateLimits) between them and the engine.
 //! - A node without a consensus key, or whose key is not in the set, follows in the same way.
 
@@ -45,6 +46,7 @@ mod faults;
 mod gate;
 pub mod guard;
 mod network_key;
+mod no_log;
 mod observer;
 mod outset;
 pub mod pace;
@@ -57,6 +59,7 @@ mod status;
 mod trouble;
 pub mod undecided;
 mod worker;
+mod writing;
 
 pub use bft::Bft;
 pub use config::{BadPeerAddress, BftConfig, PeerAddress};

@@ -224,7 +224,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use arc_malachitebft_app_channel::app::types::{codec::Codec, sync::Status, Keypair, PeerId};
-    use myelin_chain::{Chain, Mempool, MempoolLimits, Store, StoreConfig, SubmitError};
+    use myelin_chain::{Chain, Lookahead, Mempool, MempoolLimits, Store, StoreConfig, SubmitError};
     use myelin_runtime::{
         presets::{Genesis, Validator},
         AccountId,
@@ -382,8 +382,8 @@ mod tests {
         let peer_id = PeerId::from_bytes(&keypair.public().to_peer_id().to_bytes()).unwrap();
         let (tip_height, history_min_height) = (900.into(), 600.into());
         let status = Status::<Context> { peer_id, tip_height, history_min_height };
-        let mempool = Arc::clone(outset.application.mempool());
-        let network = WireCodec::network(None, None, mempool, Arc::clone(&outset));
+        let lookahead = Arc::new(Lookahead::start(Arc::clone(outset.application.chain())).unwrap());
+        let network = WireCodec::network(None, None, lookahead, Arc::clone(&outset));
         let told = WireCodec::default().encode(&status).unwrap();
         let heard: Status<Context> = network.decode(told).unwrap();
         assert_eq!(heard.peer_id, peer_id);

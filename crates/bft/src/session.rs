@@ -20,7 +20,7 @@ use arc_malachitebft_app_channel::{
     Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkContext, NetworkIdentity, NetworkRequest,
     RequestContext, Signer as _, SyncContext, WalContext,
 };
-use myelin_chain::{Application, Hash};
+use myelin_chain::{Application, Hash, Lookahead};
 use tokio::{
     sync::{mpsc, oneshot, Notify},
     time::{interval, sleep, timeout, Instant, MissedTickBehavior},
@@ -33,7 +33,7 @@ use crate::{
     context::{Address, Context},
     engine_log,
     guard::SigningGuard,
-    network_key,
+    network_key, no_log,
     outset::Outset,
     resumption::Goal,
     signing::{Signer, Verifier},
@@ -108,8 +108,11 @@ impl Session<'_> {
             let _ = timeout(PARTING_TIME, shutdown.cancelled()).await;
         }
         let halted = Arc::new(AtomicBool::new(false));
-        let (mut channels, engine) = self.start_engine_patiently(&halted).await?;
-        let (jobs, worker) = self.start_worker(&channels, &halted)?;
+        let lookahead = Lookahead::start(Arc::clone(self.application.chain()))
+            .map_err(|error| BftError::EngineStart(error.to_string()))?;
+        let lookahead = Arc::new(lookahead);
+        let (mut channels, engine) = self.start_engine_patiently(&halted, &lookahead).await?;
+        let (jobs, worker) = self.start_worker(&channels, &halted, lookahead)?;
         let end = carry(&mut channels, jobs, worker, &self, shutdown).await;
         stop(engine).await;
         // The engine's connections live on after it, until something happens on them.
@@ -150,10 +153,11 @@ impl Session<'_> {
     async fn start_engine_patiently(
         &self,
         halted: &Arc<AtomicBool>,
+        lookahead: &Arc<Lookahead>,
     ) -> Result<(Channels<Context>, EngineHandle), BftError> {
         let deadline = Instant::now() + if self.is_first { Duration::ZERO } else { STOP_TIMEOUT };
         loop {
-            match self.start_engine(halted).await {
+            match self.start_engine(halted, lookahead).await {
                 Err(BftError::EngineStart(_)) if Instant::now() < deadline => sleep(RETRY_INTERVAL).await,
                 outcome => return outcome,
             }
@@ -163,6 +167,7 @@ impl Session<'_> {
     async fn start_engine(
         &self,
         halted: &Arc<AtomicBool>,
+        lookahead: &Arc<Lookahead>,
     ) -> Result<(Channels<Context>, EngineHandle), BftError> {
         let chain = self.application.chain().genesis_hash();
         let next = self.application.chain().tip().number().saturating_add(1);
@@ -172,7 +177,7 @@ impl Session<'_> {
         let network_codec = WireCodec::network(
             own.clone(),
             self.config.observer.clone(),
-            Arc::clone(self.application.mempool()),
+            Arc::clone(lookahead),
             Arc::clone(self.outset),
         );
         let signer = self.signer(chain, halted);
@@ -186,15 +191,23 @@ impl Session<'_> {
             // Nobody's address: who follows must not be taken for a validator, not even for itself.
             None => ConsensusContext::new_full_node(Address([0; 32]), verifier),
         };
-        EngineBuilder::new(Context, EngineConfig::new(self.config, self.listen, self.peers, &chain)?)
-            .with_default_wal(WalContext::new(self.config.log_path(), WireCodec::log(own)))
+        let config = EngineConfig::new(self.config, self.listen, self.peers, &chain)?;
+        let builder = EngineBuilder::new(Context, config)
             .with_default_network(NetworkContext::new(identity, network_codec))
             .with_default_sync(SyncContext::new(WireCodec::default()))
             .with_default_consensus(consensus)
-            .with_default_request(RequestContext::new(REQUEST_CAPACITY))
-            .build()
-            .await
-            .map_err(|error| BftError::EngineStart(format!("{error:#}")))
+            .with_default_request(RequestContext::new(REQUEST_CAPACITY));
+        let built = match self.config.key {
+            Some(_) => {
+                let log = WalContext::new(self.config.log_path(), WireCodec::log(own));
+                builder.with_default_wal(log).build().await
+            }
+            None => {
+                let log = no_log::start().await.map_err(|error| BftError::EngineStart(error.to_string()))?;
+                builder.with_custom_wal(log).build().await
+            }
+        };
+        built.map_err(|error| BftError::EngineStart(format!("{error:#}")))
     }
 
     fn signer(&self, chain: Hash, halted: &Arc<AtomicBool>) -> Option<Signer> {
@@ -206,6 +219,7 @@ impl Session<'_> {
         &self,
         channels: &Channels<Context>,
         halted: &Arc<AtomicBool>,
+        lookahead: Arc<Lookahead>,
     ) -> Result<(Jobs, WorkerOutcome), BftError> {
         let setup = WorkerSetup {
             application: self.application.clone(),
@@ -214,6 +228,7 @@ impl Session<'_> {
             guard: self.guard.cloned(),
             status: self.status.clone(),
             outset: Arc::clone(self.outset),
+            lookahead,
             follow_until: self.follow_until,
         };
         let (jobs, received) = mpsc::channel(JOB_CAPACITY);

@@ -27,10 +27,11 @@ use arc_malachitebft_app_channel::{
     AppMsg, NetworkMsg,
 };
 use arc_malachitebft_core_consensus::HIDDEN_LOCK_ROUND;
+use bytes::Bytes;
 use codec::{DecodeAll, Encode};
 use myelin_chain::{
-    executor::Budget, Application, Block, Certificate, ChainParams, CommittedBlock, ConsensusKey,
-    ExecutedBlock, Hash, History, ProposalContext, ValidatorSet, Validity,
+    executor::Budget, Application, Block, Certificate, Chain, ChainParams, CommittedBlock, ConsensusKey,
+    ExecutedBlock, Hash, History, Lookahead, ProposalContext, ValidatorSet, Validity,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,6 +50,7 @@ use crate::{
     signing::round_of,
     status::StatusView,
     undecided::{Undecided, UndecidedBlocks},
+    writing::Writing,
     BftError, Step,
 };
 
@@ -63,10 +65,10 @@ const MIN_BUILD_TIME: Duration = Duration::from_millis(20);
 /// The most.
 const MAX_BUILD_TIME: Duration = Duration::from_millis(1000);
 
-/// Blocks that are held in memory only, at most, while the node catches up.
+/// Blocks that are held in memory only, at most, while the node catches up, besides as many that are being written.
 const MAX_DEFERRED_BLOCKS: usize = 32;
-/// Bytes of their bodies.
-const MAX_DEFERRED_BYTES: usize = 2 << 20;
+/// Bytes of them and of what they change.
+const MAX_DEFERRED_BYTES: usize = 8 << 20;
 
 /// What a worker is to do.
 pub(crate) enum Job {
@@ -107,6 +109,8 @@ pub(crate) struct WorkerSetup {
     pub guard: Option<Arc<SigningGuard>>,
     pub status: StatusView,
     pub outset: Arc<Outset>,
+    /// Has executed blocks that peers have sent.
+    pub lookahead: Arc<Lookahead>,
     /// Only follow, until then.
     pub follow_until: Option<Goal>,
 }
@@ -146,6 +150,7 @@ pub(crate) struct Worker {
     /// Whether the block of this height came from a node that was ahead.
     is_synced: bool,
     deferred: Deferred,
+    writing: Writing,
     streams: u64,
     /// Where to say that the engine is to begin, until it is known how far peers are.
     ready: Option<Ready>,
@@ -173,6 +178,7 @@ impl Worker {
             announced: BTreeMap::new(),
             is_synced: false,
             deferred: Deferred::default(),
+            writing: Writing::default(),
             streams: 0,
             ready: None,
             setup,
@@ -191,7 +197,7 @@ impl Worker {
         while let Some(job) = jobs.blocking_recv() {
             match job {
                 Job::Answer(question) => self.answer(*question)?,
-                Job::Flush => self.flush()?,
+                Job::Flush => self.begin_to_flush()?,
             }
             if let Some(reached) = self.reached()? {
                 end = reached;
@@ -421,13 +427,13 @@ impl Worker {
         sender: ConsensusKey,
         executed: ExecutedBlock,
     ) -> Result<(), BftError> {
-        let (hash, block) = (executed.hash, executed.block.clone());
-        let undecided = Undecided { round, sender, block };
-        // Who does not vote has nothing to keep promises about.
+        let hash = executed.hash;
+        // Who does not vote has nothing to keep promises about, and is not asked for the block again.
         if self.setup.config.key.is_some() {
+            let undecided = Undecided { round, sender, block: executed.block.clone() };
             self.undecided.write(self.setup.application.chain().store(), &undecided)?;
+            self.blocks.insert(hash, undecided.block);
         }
-        self.blocks.insert(hash, undecided.block);
         self.executed.insert(hash, executed);
         self.candidates.push(Candidate { round, sender, hash, is_valid: true });
         Ok(())
@@ -575,32 +581,50 @@ impl Worker {
         })
     }
 
-    /// Executes a block that others have decided. The engine has verified its certificate.
+    /// Executes a block that others have decided, if that has not been done ahead. The engine has verified its certificate.
     fn judge_synced(
         &mut self,
         height: u32,
         round: u32,
         proposer: Address,
-        encoded: &[u8],
+        encoded: &Bytes,
     ) -> Result<SyncedValueOutcome<Context>, BftError> {
         if height != self.height() {
             return Ok(SyncedValueOutcome::LocalTransientError);
         }
-        let Some(block) = decode_any_block(encoded).filter(|block| block.number() == height) else {
-            return Ok(SyncedValueOutcome::PeerFault);
+        let (hash, is_valid) = match self.setup.lookahead.take(height, encoded) {
+            Some((executed, took)) => {
+                self.setup.status.executed(took);
+                (executed.hash, self.judge_decided(round, proposer.0, Ok(executed))?)
+            }
+            None => {
+                let Some(block) = decode_any_block(encoded).filter(|block| block.number() == height) else {
+                    return Ok(SyncedValueOutcome::PeerFault);
+                };
+                let hash = block.hash();
+                let is_valid = self.is_known_valid(height, hash) || {
+                    let verdict = self.execute(&block, None)?;
+                    self.judge_decided(round, proposer.0, verdict)?
+                };
+                (hash, is_valid)
+            }
         };
-        let hash = block.hash();
-        let is_valid = self.is_known_valid(height, hash) || self.judge_decided(round, proposer.0, &block)?;
         let candidate = Candidate { round, sender: proposer.0, hash, is_valid };
         Ok(SyncedValueOutcome::Verdict(self.proposed(&candidate)))
     }
 
-    fn judge_decided(&mut self, round: u32, sender: ConsensusKey, block: &Block) -> Result<bool, BftError> {
+    fn judge_decided(
+        &mut self,
+        round: u32,
+        sender: ConsensusKey,
+        verdict: Result<Box<ExecutedBlock>, String>,
+    ) -> Result<bool, BftError> {
         self.is_synced = true;
-        let verdict = match author::check(&block.header, self.validators().members().iter()) {
-            Ok(()) => self.execute(block, None)?,
+        let members = || self.validators().members().iter();
+        let verdict = verdict.and_then(|executed| match author::check(&executed.block.header, members()) {
+            Ok(()) => Ok(executed),
             Err(reason) => Err(reason.to_string()),
-        };
+        });
         match verdict {
             Ok(executed) => self.keep_valid(round, sender, *executed).map(|()| true),
             Err(reason) => {
@@ -646,24 +670,30 @@ impl Worker {
             return Ok(());
         }
         self.deferred.blocks += 1;
-        self.deferred.bytes += executed.block.body.iter().map(Vec::len).sum::<usize>();
+        self.deferred.bytes += executed.bytes();
         chain.commit_deferred(executed, certificate)?;
         if self.deferred.blocks >= MAX_DEFERRED_BLOCKS || self.deferred.bytes >= MAX_DEFERRED_BYTES {
-            self.flush()?;
+            self.begin_to_flush()?;
         }
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), BftError> {
+    /// Has all that is deferred written, on another thread.
+    fn begin_to_flush(&mut self) -> Result<(), BftError> {
         if std::mem::take(&mut self.deferred).blocks == 0 {
-            return Ok(());
+            return self.writing.check();
         }
-        let chain = self.setup.application.chain();
-        match self.is_far_behind() {
-            true => chain.flush_newest_state()?,
-            false => chain.flush()?,
-        }
-        Ok(())
+        let flush = match self.is_far_behind() {
+            true => Chain::flush_newest_state,
+            false => Chain::flush,
+        };
+        self.writing.begin(self.setup.application.chain(), flush)
+    }
+
+    /// Writes all that is deferred.
+    fn flush(&mut self) -> Result<(), BftError> {
+        self.begin_to_flush()?;
+        self.writing.finish()
     }
 
     /// Whether the states of the newest blocks will be discarded before this node has caught up, at its network's pace. Where
@@ -714,6 +744,7 @@ impl Worker {
     }
 
     fn start_height(&mut self, height: u32) -> Result<(), BftError> {
+        self.setup.lookahead.head_moved();
         self.params = self.setup.application.params(height)?;
         self.round = 0;
         self.is_synced = false;

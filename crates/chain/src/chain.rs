@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    mem,
     sync::{Arc, Weak},
 };
 
@@ -13,7 +12,7 @@ use myelin_runtime::{
     AccountId, Hash, Header, VERSION,
 };
 use myelin_store::{BlockRecord, Dump, NodeChanges, Snapshot, Store, StoreError};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use sp_core::storage::{StateVersion, Storage};
 use sp_runtime::traits::{BlakeTwo256, Hash as _};
 use sp_state_machine::{Backend as _, InMemoryBackend, TrieBackendBuilder, TrieBackendStorage};
@@ -30,8 +29,9 @@ use crate::{
         execute, node_changes, Candidates, Content, ExecutedBlock, ExecutionError, ProposalContext, Validity,
     },
     head_values::HeadValues,
-    node_reader::{NodeCache, NodeMap, NodeReader},
-    signatures::{verify_ahead, VerifiedSet},
+    line::Line,
+    node_reader::{NodeCache, NodeReader},
+    signatures::VerifiedSet,
     state::StateView,
     state_backend::StateBackend,
     storage_keys,
@@ -122,7 +122,9 @@ pub struct Chain {
     audited: bool,
     /// What everyone sees.
     visible: RwLock<Visible>,
-    /// The newest committed block, which may not be on disk yet. Its lock is the writer lock.
+    /// Held by whoever writes to the store; locked before the head.
+    writer: Mutex<()>,
+    /// The newest committed block, which may not be on disk yet.
     head: Mutex<Head>,
     events: broadcast::Sender<ChainEvent>,
     observers: RwLock<Vec<Weak<dyn ChainObserver>>>,
@@ -138,31 +140,22 @@ struct Visible {
 
 struct Head {
     tip: Arc<Tip>,
-    unwritten: Unwritten,
+    /// Committed blocks that are not on disk yet, so that nobody has heard of them.
+    unwritten: Vec<Unwritten>,
+}
+
+#[derive(Clone)]
+struct Unwritten {
+    block: Arc<CommittedBlock>,
+    changes: Arc<NodeChanges>,
 }
 
 /// What a block is executed on.
 struct Base {
     parent: Arc<Tip>,
-    unwritten: Arc<NodeMap>,
+    /// What blocks up to the parent have changed since the snapshot, oldest first.
+    unwritten: Vec<Arc<NodeChanges>>,
     snapshot: Arc<Snapshot>,
-}
-
-/// Committed blocks that are not on disk yet, so that nobody has heard of them.
-#[derive(Default)]
-struct Unwritten {
-    blocks: Vec<Arc<CommittedBlock>>,
-    records: Vec<(BlockRecord, NodeChanges)>,
-    /// The state nodes among them, for executing the next block.
-    nodes: Arc<NodeMap>,
-}
-
-impl Unwritten {
-    /// Lets the next block be executed on the newest of these before that is on disk.
-    fn share_newest(&mut self) {
-        let changes = self.records.last().into_iter().flat_map(|(_, changes)| &changes.inserted);
-        Arc::make_mut(&mut self.nodes).extend(changes.cloned());
-    }
 }
 
 impl Chain {
@@ -205,7 +198,8 @@ impl Chain {
             signatures: Arc::new(VerifiedSet::new(VERIFIED_SIGNATURES)),
             audited,
             visible: RwLock::new(Visible { tip: Arc::clone(&tip), snapshot }),
-            head: Mutex::new(Head { tip, unwritten: Unwritten::default() }),
+            writer: Mutex::default(),
+            head: Mutex::new(Head { tip, unwritten: Vec::new() }),
             events: broadcast::channel(EVENT_CAPACITY).0,
             observers: RwLock::default(),
         }))
@@ -293,9 +287,7 @@ impl Chain {
     /// # Errors
     /// When the database is damaged.
     pub fn params(&self, next_height: u32) -> Result<ChainParams, ChainError> {
-        let Base { parent, unwritten, snapshot } = self.base();
-        let cache = Arc::clone(&self.cache);
-        let state = StateView::with_unwritten(parent.hash, parent.header.clone(), snapshot, cache, unwritten);
+        let state = self.state_of(self.base());
         let slot_duration_ms: Option<u64> = state.value(&storage_keys::slot_duration())?;
         let slot_duration_ms = slot_duration_ms.unwrap_or(DEFAULT_SLOT_DURATION_MS);
         let timing: Option<ConsensusTiming> = state.value(&storage_keys::consensus_timing())?;
@@ -358,10 +350,9 @@ impl Chain {
         self.signatures.len()
     }
 
-    /// Verifies the signatures of extrinsics that will probably be executed soon, so that execution need not.
-    pub(crate) fn verify_ahead(&self, extrinsics: &[Vec<u8>]) -> Result<(), ChainError> {
-        verify_ahead(&self.tip_state()?, &self.signatures, extrinsics);
-        Ok(())
+    /// The state after the newest block of `line`, or the newest committed one.
+    pub(crate) fn state_ahead(&self, line: &Line) -> StateView {
+        self.state_of(self.base_after(line))
     }
 
     /// Executes a new block on the newest committed one. Nothing is written.
@@ -390,12 +381,34 @@ impl Chain {
     /// # Errors
     /// When the database or the runtime fails. A bad block is no error but [`Validity::Invalid`].
     pub fn validate(&self, block: &Block, latest_time_ms: Option<u64>) -> Result<Validity, ChainError> {
-        let base = self.base();
+        self.validate_on(&self.base(), block, latest_time_ms)
+    }
+
+    /// Executes a block after those of `line` and compares. Nothing is written, and nobody can see anything of it.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub(crate) fn validate_ahead(&self, line: &Line, block: &Block) -> Result<Validity, ChainError> {
+        let base = self.base_after(line);
+        let mut validity = self.validate_on(&base, block, None)?;
+        if let Validity::Valid(executed) = &mut validity {
+            self.nodes.extend(executed.changes.inserted.iter().cloned());
+            self.advance_values(&base.parent, executed);
+        }
+        Ok(validity)
+    }
+
+    fn validate_on(
+        &self,
+        base: &Base,
+        block: &Block,
+        latest_time_ms: Option<u64>,
+    ) -> Result<Validity, ChainError> {
         let parent = &base.parent;
         if block.number() != parent.number().saturating_add(1) || block.header.parent_hash != parent.hash {
             return Ok(Validity::Unknown { number: block.number(), tip: parent.number() });
         }
-        match self.check(block, &base, latest_time_ms) {
+        match self.check(block, base, latest_time_ms) {
             Ok(executed) => Ok(Validity::Valid(Box::new(executed))),
             Err(ExecutionError::Block(reason)) => Ok(Validity::Invalid(reason)),
             Err(ExecutionError::Node(error)) => Err(error),
@@ -409,15 +422,18 @@ impl Chain {
     /// [`StoreError::Conflict`] for another block at a committed height, [`ChainError::StaleParent`] when the tip is not
     /// the parent any more, and whatever the database reports; after that the node must stop.
     pub fn commit(&self, executed: ExecutedBlock, certificate: Vec<u8>) -> Result<CommitOutcome, ChainError> {
-        let mut head = self.head.lock();
-        self.write_out(&mut head)?;
-        if executed.block.number() <= head.tip.number() {
-            let (committed, changes) = committed_block(executed, certificate);
-            self.store.commit(&[(committed.to_record(), changes)])?;
+        let writer = self.writer.lock();
+        self.write_out(&writer, Store::commit)?;
+        if executed.block.number() <= self.head().number() {
+            let Unwritten { block, changes } = committed(executed, certificate);
+            self.store.commit(&[(block.to_record(), changes)])?;
             return Ok(CommitOutcome::AlreadyCommitted);
         }
-        self.append(&mut head, executed, certificate)?;
-        self.write_out(&mut head)?;
+        self.append(executed, certificate)?;
+        for Unwritten { changes, .. } in self.write_out(&writer, Store::commit)? {
+            let changes = Arc::unwrap_or_clone(changes);
+            self.nodes.extend(changes.inserted);
+        }
         Ok(CommitOutcome::Committed)
     }
 
@@ -427,9 +443,12 @@ impl Chain {
     /// # Errors
     /// [`ChainError::StaleParent`] when the newest committed block is not the parent.
     pub fn commit_deferred(&self, executed: ExecutedBlock, certificate: Vec<u8>) -> Result<(), ChainError> {
-        let mut head = self.head.lock();
-        self.append(&mut head, executed, certificate)?;
-        head.unwritten.share_newest();
+        let is_new = executed.values.is_some();
+        let changes = Arc::clone(&executed.changes);
+        self.append(executed, certificate)?;
+        if is_new {
+            self.nodes.extend(changes.inserted.iter().cloned());
+        }
         Ok(())
     }
 
@@ -438,7 +457,7 @@ impl Chain {
     /// # Errors
     /// Whatever the database reports; after that the node must stop.
     pub fn flush(&self) -> Result<(), ChainError> {
-        self.write_out(&mut self.head.lock())
+        self.write_out(&self.writer.lock(), Store::commit).map(drop)
     }
 
     /// Writes all deferred blocks and tells everyone, but keeps no state other than the newest, where history is not archived:
@@ -447,7 +466,7 @@ impl Chain {
     /// # Errors
     /// Whatever the database reports; after that the node must stop.
     pub fn flush_newest_state(&self) -> Result<(), ChainError> {
-        self.write_out_by(&mut self.head.lock(), Store::commit_newest_state)
+        self.write_out(&self.writer.lock(), Store::commit_newest_state).map(drop)
     }
 
     /// Takes back every block above `number`, for development chains.
@@ -455,8 +474,9 @@ impl Chain {
     /// # Errors
     /// [`StoreError::NoSuchBlock`] and [`StoreError::StateNotKept`] when there is nothing to go back to.
     pub fn revert_to(&self, number: u32) -> Result<(), ChainError> {
+        let writer = self.writer.lock();
+        self.write_out(&writer, Store::commit)?;
         let mut head = self.head.lock();
-        self.write_out(&mut head)?;
         self.store.revert_to(number)?;
         self.restart_at_stored_tip(&mut head)
     }
@@ -482,6 +502,7 @@ impl Chain {
             }
             _ => {}
         }
+        let _writer = self.writer.lock();
         let mut head = self.head.lock();
         self.store.import(&dump)?;
         self.restart_at_stored_tip(&mut head)
@@ -490,7 +511,7 @@ impl Chain {
     fn restart_at_stored_tip(&self, head: &mut Head) -> Result<(), ChainError> {
         let snapshot = Arc::new(self.store.snapshot()?);
         let tip = Arc::new(read_tip(&snapshot, &self.cache)?);
-        *head = Head { tip: Arc::clone(&tip), unwritten: Unwritten::default() };
+        *head = Head { tip: Arc::clone(&tip), unwritten: Vec::new() };
         *self.visible.write() = Visible { tip: Arc::clone(&tip), snapshot };
         self.each_observer(|observer| observer.reverted(&tip));
         // Nobody listening is fine.
@@ -531,20 +552,36 @@ impl Chain {
     fn execute_on(&self, base: &Base, content: Content<'_>) -> Result<ExecutedBlock, ExecutionError> {
         let parent = &base.parent.header;
         let reader = NodeReader::new(Arc::clone(&base.snapshot))
-            .with_unwritten(Arc::clone(&base.unwritten))
+            .with_unwritten(base.unwritten.clone())
             .with_cache(Arc::clone(&self.nodes));
         let state = StateBackend::for_execution(reader, parent.state_root, Arc::clone(&self.values));
         execute(&state, parent, Arc::clone(&self.signatures) as _, self.audited, content)
     }
 
     fn base(&self) -> Base {
-        // Nothing is written while the head is locked, so that the three belong together.
+        // The head and what everyone sees only change while the head is locked, so that the three belong together.
         let head = self.head.lock();
         Base {
             parent: Arc::clone(&head.tip),
-            unwritten: Arc::clone(&head.unwritten.nodes),
+            unwritten: head.unwritten.iter().map(|unwritten| Arc::clone(&unwritten.changes)).collect(),
             snapshot: self.snapshot(),
         }
+    }
+
+    /// Like [`base`](Self::base), after the blocks of `line` that follow the newest committed one.
+    fn base_after(&self, line: &Line) -> Base {
+        let mut base = self.base();
+        for (tip, changes) in line.after(&base.parent) {
+            base.unwritten.push(Arc::clone(changes));
+            base.parent = Arc::clone(tip);
+        }
+        base
+    }
+
+    fn state_of(&self, base: Base) -> StateView {
+        let Base { parent, unwritten, snapshot } = base;
+        let cache = Arc::clone(&self.cache);
+        StateView::with_unwritten(parent.hash, parent.header.clone(), snapshot, cache, unwritten)
     }
 
     fn visible(&self) -> Visible {
@@ -555,49 +592,52 @@ impl Chain {
         Arc::clone(&self.visible.read().snapshot)
     }
 
-    fn append(
-        &self,
-        head: &mut Head,
-        mut executed: ExecutedBlock,
-        certificate: Vec<u8>,
-    ) -> Result<(), ChainError> {
+    fn append(&self, mut executed: ExecutedBlock, certificate: Vec<u8>) -> Result<(), ChainError> {
+        let mut head = self.head.lock();
         if executed.block.header.parent_hash != head.tip.hash {
             let (number, expected) = (executed.block.number(), executed.block.header.parent_hash);
             return Err(ChainError::StaleParent { number, expected, tip: head.tip.hash });
         }
-        let header = executed.block.header.clone();
-        let values = mem::take(&mut executed.values);
-        self.values.advance(head.tip.header.state_root, header.state_root, values);
-        head.tip = Arc::new(Tip { hash: executed.hash, header, time_ms: executed.time_ms });
-        let (committed, changes) = committed_block(executed, certificate);
-        head.unwritten.records.push((committed.to_record(), changes));
-        head.unwritten.blocks.push(Arc::new(committed));
+        self.advance_values(&head.tip, &mut executed);
+        head.tip = Arc::new(executed.tip());
+        head.unwritten.push(committed(executed, certificate));
         Ok(())
     }
 
-    fn write_out(&self, head: &mut Head) -> Result<(), ChainError> {
-        self.write_out_by(head, Store::commit)
+    /// Lets the values of the state after `executed` be known, if they are not yet.
+    fn advance_values(&self, parent: &Tip, executed: &mut ExecutedBlock) {
+        if let Some(values) = executed.values.take() {
+            self.values.advance(parent.header.state_root, executed.block.header.state_root, values);
+        }
     }
 
-    fn write_out_by(
+    /// Writes what is committed but not on disk, and tells everyone; gives what that was. The head may move on meanwhile.
+    fn write_out(
         &self,
-        head: &mut Head,
-        commit: impl FnOnce(&Store, &[(BlockRecord, NodeChanges)]) -> Result<(), StoreError>,
-    ) -> Result<(), ChainError> {
-        if head.unwritten.blocks.is_empty() {
-            return Ok(());
+        _writer: &MutexGuard<'_, ()>,
+        commit: impl FnOnce(&Store, &[(BlockRecord, Arc<NodeChanges>)]) -> Result<(), StoreError>,
+    ) -> Result<Vec<Unwritten>, ChainError> {
+        let (tip, unwritten) = {
+            let head = self.head.lock();
+            (Arc::clone(&head.tip), head.unwritten.clone())
+        };
+        if unwritten.is_empty() {
+            return Ok(unwritten);
         }
-        commit(&self.store, &head.unwritten.records)?;
+        let record = |unwritten: &Unwritten| (unwritten.block.to_record(), Arc::clone(&unwritten.changes));
+        commit(&self.store, &unwritten.iter().map(record).collect::<Vec<_>>())?;
         let snapshot = Arc::new(self.store.snapshot()?);
-        *self.visible.write() = Visible { tip: Arc::clone(&head.tip), snapshot };
-        let Unwritten { blocks, records, .. } = mem::take(&mut head.unwritten);
-        self.nodes.extend(records.into_iter().flat_map(|(_, changes)| changes.inserted));
-        for block in blocks {
-            self.each_observer(|observer| observer.committed(&block));
-            // Nobody listening is fine.
-            let _ = self.events.send(ChainEvent::Committed(block));
+        {
+            let mut head = self.head.lock();
+            *self.visible.write() = Visible { tip, snapshot };
+            head.unwritten.drain(..unwritten.len());
         }
-        Ok(())
+        for Unwritten { block, .. } in &unwritten {
+            self.each_observer(|observer| observer.committed(block));
+            // Nobody listening is fine.
+            let _ = self.events.send(ChainEvent::Committed(Arc::clone(block)));
+        }
+        Ok(unwritten)
     }
 
     fn each_observer(&self, mut tell: impl FnMut(&dyn ChainObserver)) {
@@ -612,9 +652,9 @@ fn read_validators(state: &StateView) -> Result<ValidatorSet, ChainError> {
         .map_err(|error| ChainError::damaged(format_args!("the validators in the state are no set: {error}")))
 }
 
-fn committed_block(executed: ExecutedBlock, certificate: Vec<u8>) -> (CommittedBlock, NodeChanges) {
+fn committed(executed: ExecutedBlock, certificate: Vec<u8>) -> Unwritten {
     let ExecutedBlock { hash, block, changes, .. } = executed;
-    (CommittedBlock { hash, block, certificate }, changes)
+    Unwritten { block: Arc::new(CommittedBlock { hash, block, certificate }), changes }
 }
 
 /// Block 0 and the nodes of its state.

@@ -38,7 +38,7 @@ use crate::{
     head_values::Change,
     overlay::Overlay,
     state_backend::StateBackend,
-    storage_keys, CallError, ChainError, InvalidBlock,
+    storage_keys, CallError, ChainError, InvalidBlock, Tip,
 };
 
 /// How many transactions in a row may turn out not to fit before a proposal stops looking for smaller ones.
@@ -127,9 +127,22 @@ pub struct ExecutedBlock {
     pub time_ms: u64,
     /// How many of its extrinsics a proposer was offered, so all but the inherents.
     pub(crate) pooled: usize,
-    pub(crate) changes: NodeChanges,
-    /// What it writes, by key.
-    pub(crate) values: Vec<Change>,
+    pub(crate) changes: Arc<NodeChanges>,
+    /// What it writes, by key; nothing once that is known as the values of the newest state.
+    pub(crate) values: Option<Vec<Change>>,
+}
+
+impl ExecutedBlock {
+    /// Bytes of memory that it takes, roughly.
+    pub fn bytes(&self) -> usize {
+        let nodes = self.changes.inserted.iter().map(|(key, node)| key.len() + node.len());
+        self.block.body.iter().map(Vec::len).chain(nodes).sum()
+    }
+
+    /// The newest block once it is committed.
+    pub(crate) fn tip(&self) -> Tip {
+        Tip { hash: self.hash, header: self.block.header.clone(), time_ms: self.time_ms }
+    }
 }
 
 impl fmt::Debug for ExecutedBlock {
@@ -439,8 +452,8 @@ impl<'a> Execution<'a> {
             block: Block { header, body: self.body },
             time_ms,
             pooled: self.pooled,
-            changes: node_changes(nodes),
-            values,
+            changes: Arc::new(node_changes(nodes)),
+            values: Some(values),
         })
     }
 }

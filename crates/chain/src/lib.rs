@@ -26,6 +26,8 @@ mod chain;
 mod externalities;
 mod generations;
 mod head_values;
+mod line;
+mod lookahead;
 mod node_reader;
 mod overlay;
 mod signatures;
@@ -39,6 +41,7 @@ pub use chain::{
 pub use error::{CallError, ChainError, InvalidBlock};
 pub use executor::{Budget, Candidates, ExecutedBlock, ProposalContext, Rejection, Validity, Verdict};
 pub use local::{Local, LocalConfig, LocalError, LocalHandle, LocalStatus, SealMode, SnapshotId};
+pub use lookahead::Lookahead;
 pub use mempool::{Behind, Mempool, MempoolLimits, PoolStatus, SubmitError, TransactionStatus, Watcher};
 pub use myelin_runtime::{presets::ConsensusTiming, AccountId, Balance, BlockNumber, Hash, Header, Nonce};
 pub use myelin_store::{Config as StoreConfig, History, Location, Store, StoreError, DUMP_MAGIC};

@@ -1,19 +1,16 @@
 //! The seam between the trie and the store.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use hash_db::Prefix;
 use myelin_runtime::Hash;
-use myelin_store::{Snapshot, StoreError};
+use myelin_store::{NodeChanges, Snapshot, StoreError};
 use parking_lot::Mutex;
 use sp_runtime::traits::BlakeTwo256;
 use sp_state_machine::TrieBackendStorage;
 use sp_trie::DBValue;
 
 use crate::generations::Generations;
-
-/// Encoded nodes by key.
-pub(crate) type NodeMap = HashMap<Vec<u8>, Vec<u8>>;
 
 /// Bytes of keys and nodes in a generation, of which there are two.
 const GENERATION_BYTES: usize = 12 << 20;
@@ -47,19 +44,20 @@ impl NodeCache {
 #[derive(Clone)]
 pub(crate) struct NodeReader {
     snapshot: Arc<Snapshot>,
-    unwritten: Option<Arc<NodeMap>>,
+    /// What blocks that are not on disk yet have changed, oldest first.
+    unwritten: Vec<Arc<NodeChanges>>,
     cache: Option<Arc<NodeCache>>,
     failure: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl NodeReader {
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, unwritten: None, cache: None, failure: Arc::default() }
+        Self { snapshot, unwritten: Vec::new(), cache: None, failure: Arc::default() }
     }
 
-    /// The same, with nodes that the snapshot does not have.
-    pub fn with_unwritten(self, nodes: Arc<NodeMap>) -> Self {
-        Self { unwritten: Some(nodes), ..self }
+    /// The same, with nodes that the snapshot does not have: what blocks have changed since, oldest first.
+    pub fn with_unwritten(self, unwritten: Vec<Arc<NodeChanges>>) -> Self {
+        Self { unwritten, ..self }
     }
 
     /// The same, with a cache in front.
@@ -82,12 +80,20 @@ impl NodeReader {
         Ok(node)
     }
 
+    /// A key tells its node's content, so it does not matter where the node is found. What is in the cache no more is most
+    /// probably old, thus in the snapshot.
     fn read_uncached(&self, key: &[u8]) -> Result<Option<DBValue>, StoreError> {
-        match self.unwritten.as_ref().and_then(|nodes| nodes.get(key)) {
-            Some(node) => Ok(Some(node.clone())),
-            None => self.snapshot.node(key),
+        match self.snapshot.node(key)? {
+            Some(node) => Ok(Some(node)),
+            None => Ok(self.unwritten.iter().rev().find_map(|changes| inserted(changes, key)).cloned()),
         }
     }
+}
+
+/// The node under `key` among those that a block has inserted, which the executor leaves in the order of their keys.
+fn inserted<'a>(changes: &'a NodeChanges, key: &[u8]) -> Option<&'a Vec<u8>> {
+    let found = changes.inserted.binary_search_by(|(other, _)| other.as_slice().cmp(key)).ok()?;
+    changes.inserted.get(found).map(|(_, node)| node)
 }
 
 impl TrieBackendStorage<BlakeTwo256> for NodeReader {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use codec::Decode;
 use myelin_runtime::{arguments::Function, Hash, Header};
-use myelin_store::Snapshot;
+use myelin_store::{NodeChanges, Snapshot};
 use sp_runtime::{traits::BlakeTwo256, ApplyExtrinsicResult};
 use sp_state_machine::{Backend as _, IterArgs};
 use sp_trie::cache::SharedTrieCache;
@@ -12,7 +12,7 @@ use sp_trie::cache::SharedTrieCache;
 use crate::{
     executor::{call_runtime, dry_run, with_ample_stack, CallOptions},
     externalities::Deadline,
-    node_reader::{NodeMap, NodeReader},
+    node_reader::NodeReader,
     overlay::Overlay,
     state_backend::StateBackend,
     storage_keys, CallError, ChainError,
@@ -54,7 +54,7 @@ impl StateView {
         snapshot: Arc<Snapshot>,
         cache: Arc<SharedTrieCache<BlakeTwo256>>,
     ) -> Self {
-        Self::with_unwritten(hash, header, snapshot, cache, Arc::default())
+        Self::with_unwritten(hash, header, snapshot, cache, Vec::new())
     }
 
     /// The same for a block with state nodes that are not in the snapshot yet.
@@ -63,7 +63,7 @@ impl StateView {
         header: Header,
         snapshot: Arc<Snapshot>,
         cache: Arc<SharedTrieCache<BlakeTwo256>>,
-        unwritten: Arc<NodeMap>,
+        unwritten: Vec<Arc<NodeChanges>>,
     ) -> Self {
         let reader = NodeReader::new(Arc::clone(&snapshot)).with_unwritten(unwritten);
         let backend = StateBackend::new(reader, header.state_root, cache.local_cache_untrusted());

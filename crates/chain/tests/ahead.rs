@@ -2,12 +2,14 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use codec::Encode;
 use common::*;
-use myelin_chain::{History, Validity};
+use myelin_chain::{executor::NoCandidates, Block, Chain, Hash, History, Lookahead, Validity};
 use sp_keyring::Sr25519Keyring as Keyring;
+use sp_runtime::generic::Era;
 
 #[test]
 fn deferred_blocks_are_seen_together_once_they_are_written() {
@@ -15,7 +17,7 @@ fn deferred_blocks_are_seen_together_once_they_are_written() {
     let mut events = chain.subscribe();
     for number in 1..=3 {
         let time_ms = chain.head().time_ms + 500;
-        let executed = chain.propose(&context(time_ms), &mut myelin_chain::executor::NoCandidates).unwrap();
+        let executed = chain.propose(&context(time_ms), &mut NoCandidates).unwrap();
         chain.commit_deferred(executed, vec![number as u8]).unwrap();
         assert_eq!((chain.head().number(), chain.tip().number()), (number, 0));
         assert_eq!(chain.params(number + 1).unwrap().height, number + 1);
@@ -33,42 +35,174 @@ fn deferred_blocks_are_seen_together_once_they_are_written() {
 #[test]
 fn a_deferred_block_of_another_parent_is_refused() {
     let chain = memory_chain(History::Archive);
-    let propose =
-        |time_ms| chain.propose(&context(time_ms), &mut myelin_chain::executor::NoCandidates).unwrap();
+    let propose = |time_ms| chain.propose(&context(time_ms), &mut NoCandidates).unwrap();
     let (first, second) = (propose(500), propose(1_000));
     chain.commit_deferred(first, Vec::new()).unwrap();
     assert!(chain.commit_deferred(second, Vec::new()).is_err());
 }
 
 #[test]
-fn signatures_of_an_expected_block_are_verified_before_it_comes() {
-    let proposer = memory_chain(History::Archive);
-    let pool = mempool(&proposer);
-    let alice = Signer::new(&proposer, Keyring::Alice);
-    let bob = Signer::new(&proposer, Keyring::Bob).account();
-    for nonce in 0..5 {
-        pool.submit_here(alice.transfer(&bob, 1_000_000, nonce, 0)).unwrap();
-    }
-    let executed = proposer.propose(&context(next_time_ms(&proposer)), &mut pool.best()).unwrap();
-    let chain = memory_chain(History::Archive);
-    let pool = mempool(&chain);
-    let mut forged = executed.block.clone();
-    let last = forged.body.last_mut().unwrap();
-    last[60] ^= 1;
-    // What is no block does no harm.
-    pool.expect_block(vec![0xff; 100]);
-    pool.expect_block(forged.encode());
-    wait_for(|| chain.remembered_signatures() == 4);
-    assert!(matches!(chain.validate(&forged, None).unwrap(), Validity::Invalid(_)));
-    pool.expect_block(executed.block.encode());
-    wait_for(|| chain.remembered_signatures() == 5);
-    assert!(matches!(chain.validate(&executed.block, None).unwrap(), Validity::Valid(_)));
+fn what_is_written_meanwhile_is_what_was_committed_before() {
+    let chain = memory_chain(History::Blocks(4));
+    let executed = chain.propose(&context(500), &mut NoCandidates).unwrap();
+    chain.commit_deferred(executed, Vec::new()).unwrap();
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| chain.flush_newest_state());
+        for number in 2..=40 {
+            let executed = chain.propose(&context(number * 500), &mut NoCandidates).unwrap();
+            chain.commit_deferred(executed, Vec::new()).unwrap();
+        }
+        writing.join().unwrap().unwrap();
+    });
+    assert_eq!(chain.head().number(), 40);
+    chain.flush_newest_state().unwrap();
+    assert_eq!(chain.tip(), chain.head());
+    assert_eq!(chain.tip_state().unwrap().number(), 40);
 }
 
-fn wait_for(holds: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(60), "it does not happen");
-        std::thread::sleep(Duration::from_millis(5));
+/// Blocks as a peer sends them, each with a transfer.
+fn blocks_of_a_peer(count: u32) -> Vec<Block> {
+    let peer = memory_chain(History::Archive);
+    let pool = mempool(&peer);
+    let alice = Signer::new(&peer, Keyring::Alice);
+    let bob = Signer::new(&peer, Keyring::Bob).account();
+    let next = |number: u32| {
+        // The first transaction names no block, the others each the newest.
+        let era = if number == 0 { Era::Immortal } else { Era::mortal(8, number.into()) };
+        let transfer = alice.sign(transfer_call(&bob, 1_000_000), number, 0, era, peer.tip().hash);
+        pool.submit_here(transfer).unwrap();
+        commit_pool(&peer, &pool);
+        peer.block(&peer.tip().hash).unwrap().unwrap().block
+    };
+    (0..count).map(next).collect()
+}
+
+fn encoded(block: &Block) -> Bytes {
+    block.encode().into()
+}
+
+fn expect(lookahead: &Lookahead, blocks: &[Block]) {
+    lookahead.expect(blocks.iter().map(|block| (block.number(), encoded(block))));
+}
+
+/// Commits the next block as a sequencer does, which asks for it first; whether it had been executed already.
+fn commit_next(chain: &Chain, lookahead: &Lookahead, block: &Block) -> bool {
+    let ready = lookahead.take(block.number(), &encoded(block));
+    let was_ready = ready.is_some();
+    let executed =
+        ready.map(|(executed, _)| executed).unwrap_or_else(|| match chain.validate(block, None).unwrap() {
+            Validity::Valid(executed) => executed,
+            other => panic!("{other:?}"),
+        });
+    assert_eq!(executed.block, *block);
+    chain.commit_deferred(*executed, vec![7]).unwrap();
+    lookahead.head_moved();
+    was_ready
+}
+
+#[test]
+fn expected_blocks_are_executed_on_top_of_each_other_and_seen_by_nobody() {
+    let blocks = blocks_of_a_peer(12);
+    let chain = memory_chain(History::Blocks(4));
+    let before = chain.tip();
+    let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
+    // In no order, and one of them twice.
+    expect(&lookahead, &blocks[6..]);
+    expect(&lookahead, &blocks[..7]);
+    for (index, block) in blocks.iter().enumerate() {
+        assert!(commit_next(&chain, &lookahead, block), "{}", block.number());
+        if index % 5 == 4 {
+            assert_eq!(chain.tip(), before);
+        }
     }
+    assert_eq!(chain.remembered_signatures(), blocks.len());
+    chain.flush().unwrap();
+    assert_eq!(chain.tip().hash, blocks[11].hash());
+    drop(lookahead);
+    assert_eq!(Arc::strong_count(&chain), 1);
+}
+
+#[test]
+fn a_wrong_block_in_the_middle_stops_only_what_comes_after_it() {
+    let blocks = blocks_of_a_peer(6);
+    let chain = memory_chain(History::Archive);
+    let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
+    let mut wrong = blocks.clone();
+    wrong[2].header.state_root = Hash::repeat_byte(1);
+    expect(&lookahead, &wrong);
+    for block in &blocks[..2] {
+        assert!(commit_next(&chain, &lookahead, block));
+    }
+    assert!(lookahead.take(3, &encoded(&wrong[2])).is_none());
+    assert!(matches!(chain.validate(&wrong[2], None).unwrap(), Validity::Invalid(_)));
+    // Another peer sends the right ones.
+    expect(&lookahead, &blocks[2..]);
+    for block in &blocks[2..] {
+        assert!(commit_next(&chain, &lookahead, block));
+    }
+    chain.flush().unwrap();
+    assert_eq!(chain.tip().hash, blocks[5].hash());
+}
+
+#[test]
+fn what_is_no_block_or_another_does_no_harm() {
+    let blocks = blocks_of_a_peer(3);
+    let chain = memory_chain(History::Archive);
+    let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
+    let mut forged = blocks[0].clone();
+    let last = forged.body.last_mut().unwrap();
+    last[60] ^= 1;
+    let (garbage, forged) = (Bytes::from_static(&[0xff; 100]), encoded(&forged));
+    for bytes in [&garbage, &forged, &encoded(&blocks[2])] {
+        lookahead.expect([(1, bytes.clone()), (2, bytes.clone()), (u32::MAX, bytes.clone())]);
+        assert!(lookahead.take(1, bytes).is_none());
+        assert!(lookahead.take(1, &encoded(&blocks[0])).is_none(), "nobody has sent it");
+    }
+    expect(&lookahead, &blocks);
+    for block in &blocks {
+        assert!(commit_next(&chain, &lookahead, block));
+    }
+}
+
+#[test]
+fn nothing_is_left_of_what_was_executed_when_another_block_is_decided() {
+    let blocks = blocks_of_a_peer(4);
+    let chain = memory_chain(History::Archive);
+    let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
+    expect(&lookahead, &blocks);
+    let ready = lookahead.take(1, &encoded(&blocks[0]));
+    assert!(ready.is_some());
+    // Decided is an empty block; what was executed ahead may be on its way still.
+    let other = commit_empty(&chain);
+    lookahead.head_moved();
+    assert!(lookahead.take(2, &encoded(&blocks[1])).is_none());
+    assert!(matches!(chain.validate(&blocks[1], None).unwrap(), Validity::Unknown { .. }));
+    let (stale, _) = ready.unwrap();
+    assert!(chain.commit_deferred(*stale, Vec::new()).is_err());
+    assert_eq!(chain.tip().hash, other);
+    // The chain goes on with the values of the block that was decided.
+    let alone = memory_chain(History::Archive);
+    assert_eq!(commit_empty(&alone), other);
+    for _ in 0..3 {
+        assert_eq!(commit_empty(&chain), commit_empty(&alone));
+    }
+}
+
+#[test]
+fn a_stop_in_the_middle_leaves_the_chain_as_it_is() {
+    let blocks = blocks_of_a_peer(8);
+    let chain = memory_chain(History::Archive);
+    for _ in 0..20 {
+        let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
+        expect(&lookahead, &blocks);
+        drop(lookahead);
+        assert_eq!(Arc::strong_count(&chain), 1, "nobody works on");
+        assert_eq!((chain.tip().number(), chain.head().number()), (0, 0));
+    }
+    let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
+    for block in &blocks {
+        assert!(!commit_next(&chain, &lookahead, block));
+    }
+    chain.flush().unwrap();
+    assert_eq!(chain.tip().hash, blocks[7].hash());
 }

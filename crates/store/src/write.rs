@@ -1,5 +1,7 @@
 //! Writing: genesis, commits with pruning, certificates and records.
 
+use std::borrow::Borrow;
+
 use codec::Encode;
 use redb::{ReadableTable, Table, WriteTransaction};
 
@@ -41,7 +43,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] for another block at a committed height, [`StoreError::NotNext`] for a gap, and nothing is
     /// written then; whatever the database reports, after which every further write is refused.
-    pub fn commit(&self, blocks: &[(BlockRecord, NodeChanges)]) -> Result<()> {
+    pub fn commit<C: Borrow<NodeChanges>>(&self, blocks: &[(BlockRecord, C)]) -> Result<()> {
         self.write(|transaction| {
             let (mut tip, mut oldest_state) =
                 read_tip(&transaction.open_table(tables::META)?)?.ok_or(StoreError::Empty)?;
@@ -51,7 +53,7 @@ impl Store {
                 if block_tables.is_committed(block, tip)? {
                     continue;
                 }
-                node_tables.apply(block.number, changes)?;
+                node_tables.apply(block.number, changes.borrow())?;
                 block_tables.insert(block)?;
                 tip = Tip { number: block.number, hash: block.hash() };
                 if let Some(oldest) = self.discard_old_states(&mut node_tables, tip.number)? {
@@ -72,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
-    pub fn commit_newest_state(&self, blocks: &[(BlockRecord, NodeChanges)]) -> Result<()> {
+    pub fn commit_newest_state<C: Borrow<NodeChanges>>(&self, blocks: &[(BlockRecord, C)]) -> Result<()> {
         if self.history() == History::Archive || self.lowest_pin().is_some() {
             return self.commit(blocks);
         }
@@ -85,7 +87,7 @@ impl Store {
                 if block_tables.is_committed(block, tip)? {
                     continue;
                 }
-                net.add(changes);
+                net.add(changes.borrow());
                 block_tables.insert(block)?;
                 tip = Tip { number: block.number, hash: block.hash() };
             }

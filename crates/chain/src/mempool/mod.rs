@@ -22,7 +22,6 @@ use std::{
     time::Instant,
 };
 
-use codec::DecodeAll;
 use myelin_runtime::{AccountId, Hash, Nonce};
 use parking_lot::Mutex;
 use sp_crypto_hashing::blake2_256;
@@ -39,7 +38,7 @@ use self::{
 use crate::{
     chain::ChainObserver,
     executor::{Candidates, Rejection, Verdict},
-    storage_keys, Block, Chain, ChainError, CommittedBlock, StateView, Tip, Transaction,
+    storage_keys, Chain, ChainError, CommittedBlock, StateView, Tip, Transaction,
 };
 
 pub use self::watch::{TransactionStatus, Watcher};
@@ -316,18 +315,6 @@ impl Mempool {
         self.shared.submit(bytes, None)
     }
 
-    /// Verifies the signatures of a block, given as bytes, that will probably be executed soon, on the worker threads. This
-    /// only saves time: nothing is wrong when the bytes are no block, or when the workers have too much to do.
-    pub fn expect_block(&self, encoded: Vec<u8>) {
-        let chain = Arc::clone(&self.shared.chain);
-        self.workers.submit(move || {
-            if let Ok(block) = Block::decode_all(&mut &encoded[..]) {
-                // A state that cannot be read is reported when the block is executed.
-                let _ = chain.verify_ahead(&block.body);
-            }
-        });
-    }
-
     /// While the node is behind its network, transactions are refused: judged on an old state, good ones look bad and
     /// expired ones good. The sequencer says so, with nothing once the node has caught up.
     pub fn set_behind(&self, behind: Option<Behind>) {
@@ -510,9 +497,12 @@ impl Shared {
     }
 
     fn follow(&self, block: &Arc<CommittedBlock>) -> Result<(), ChainError> {
-        let hashes: Vec<Hash> = block.block.body.iter().map(|bytes| blake2_256(bytes).into()).collect();
         let mut state = self.state.lock();
         state.number = block.number();
+        if state.pool.is_empty() {
+            return Ok(());
+        }
+        let hashes: Vec<Hash> = block.block.body.iter().map(|bytes| blake2_256(bytes).into()).collect();
         let lanes = self.touched_lanes(&state, block, &hashes)?;
         for (lane, next) in lanes {
             let changes = state.pool.advance(&lane, next, |hash| departed(hash, block, &hashes));
@@ -533,9 +523,6 @@ impl Shared {
         let mut known = BTreeMap::new();
         let mut unknown = BTreeSet::new();
         for (bytes, hash) in block.block.body.iter().zip(hashes) {
-            if state.pool.is_empty() {
-                break;
-            }
             if let Some((lane, nonce)) = state.pool.place(hash) {
                 let next = known.entry(lane.clone()).or_insert(0);
                 *next = nonce.saturating_add(1).max(*next);

@@ -1,0 +1,306 @@
+//! Work on blocks before it is known that they are decided, for a node that catches up.
+//!
+//! Such a node has blocks from its peers long before the sequencer asks about them, because it asks about one after another
+//! and each takes it several steps. Meanwhile they are made ready here, in two stages on a thread each: the signatures of
+//! several blocks are verified together, and the blocks are executed on top of each other.
+//!
+//! None of it counts. The bytes may be anybody's. What came of executing them is handed out only for the very same bytes, to
+//! a sequencer that asks when they are the next block; it then decides as if it had executed them itself. Until then, nobody
+//! else sees anything of it. When another block is committed, what was executed after the expected one is thrown away. What
+//! cannot be executed is dropped, and the sequencer finds out why by executing it.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use codec::DecodeAll;
+use parking_lot::{Condvar, Mutex};
+
+use crate::{
+    executor::STACK_BYTES, line::Line, signatures::verify_ahead, Block, Chain, ExecutedBlock, Tip, Validity,
+};
+
+/// Heights beyond the newest committed block for which blocks are taken.
+const MAX_HEIGHTS_AHEAD: u32 = 512;
+/// Bytes of blocks that wait, at most.
+const MAX_EXPECTED_BYTES: usize = 32 << 20;
+/// Bytes of blocks after which their signatures are not verified together with those of more blocks.
+const BATCH_BYTES: usize = 96 << 10;
+/// Bytes of blocks with verified signatures after which no more are decoded, but the next one to be executed.
+const MAX_VERIFIED_BYTES: usize = 2 << 20;
+/// Bytes of executed blocks and their changes after which no more are executed.
+const MAX_EXECUTED_BYTES: usize = 8 << 20;
+
+/// Makes expected blocks ready.
+pub struct Lookahead {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    chain: Arc<Chain>,
+    state: Mutex<State>,
+    /// Whenever anything in the state changes.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// By height, one each.
+    expected: BTreeMap<u32, Expected>,
+    /// What is being executed.
+    executing: Option<Bytes>,
+    /// What was executed, and not committed yet.
+    line: Line,
+    /// What came of that, by height, until it is asked for.
+    ready: BTreeMap<u32, Ready>,
+    closed: bool,
+}
+
+struct Expected {
+    encoded: Bytes,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nobody has looked at it.
+    Arrived,
+    /// Its signatures are being verified.
+    Verifying,
+    /// It can be executed.
+    Verified(Block),
+}
+
+struct Ready {
+    encoded: Bytes,
+    executed: Box<ExecutedBlock>,
+    took: Duration,
+}
+
+impl Lookahead {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When the operating system gives none.
+    pub fn start(chain: Arc<Chain>) -> io::Result<Self> {
+        let shared = Arc::new(Shared { chain, state: Mutex::default(), changed: Condvar::new() });
+        let mut lookahead = Self { shared, threads: Vec::new() };
+        for (name, work) in
+            [("verify-ahead", Shared::verify as fn(&Shared)), ("execute-ahead", Shared::execute)]
+        {
+            let open = Open(Arc::clone(&lookahead.shared));
+            // Calls nest deeply.
+            let builder = thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES);
+            lookahead.threads.push(builder.spawn(move || work(&open.0))?);
+        }
+        Ok(lookahead)
+    }
+
+    /// These encoded blocks, with their heights, will probably be asked for.
+    pub fn expect(&self, blocks: impl IntoIterator<Item = (u32, Bytes)>) {
+        let head = self.shared.chain.head().number();
+        let mut state = self.shared.state.lock();
+        for (number, encoded) in blocks {
+            let is_ahead = number > head && number - head <= MAX_HEIGHTS_AHEAD;
+            let is_known = state.line.newest().is_some_and(|newest| number <= newest.number())
+                || state.expected.get(&number).is_some_and(|expected| expected.encoded == encoded);
+            if is_ahead && !is_known {
+                state.expected.insert(number, Expected { encoded, stage: Stage::Arrived });
+            }
+        }
+        state.forget_too_far();
+        self.shared.changed.notify_all();
+    }
+
+    /// What came of executing exactly these bytes as the block after the newest committed one, and how long it took; waits
+    /// for it while it is under way. Nothing when nobody has expected them, or they are no good.
+    pub fn take(&self, number: u32, encoded: &[u8]) -> Option<(Box<ExecutedBlock>, Duration)> {
+        let mut state = self.shared.state.lock();
+        while !state.closed {
+            if state.ready.get(&number).is_some_and(|ready| ready.encoded == encoded) {
+                return state.ready.remove(&number).map(|ready| (ready.executed, ready.took));
+            }
+            if !state.is_under_way(number, encoded) {
+                return None;
+            }
+            self.shared.changed.wait(&mut state);
+        }
+        None
+    }
+
+    /// The newest committed block is another one.
+    pub fn head_moved(&self) {
+        self.shared.state.lock().follow(&self.shared.chain.head());
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for Lookahead {
+    fn drop(&mut self) {
+        self.shared.close();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread that prepares blocks had panicked");
+            }
+        }
+    }
+}
+
+/// Nobody waits for threads of which one has ended, whatever the reason.
+struct Open(Arc<Shared>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Shared {
+    fn close(&self) {
+        self.state.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for what `find` finds; nothing at the end.
+    fn wait_for<T>(&self, mut find: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+        let mut state = self.state.lock();
+        while !state.closed {
+            if let Some(found) = find(&mut state) {
+                return Some(found);
+            }
+            self.changed.wait(&mut state);
+        }
+        None
+    }
+
+    fn verify(&self) {
+        while let Some((line, batch)) = self.wait_for(State::begin_to_verify) {
+            let blocks: Vec<_> = batch.iter().map(|(number, encoded)| decode(*number, encoded)).collect();
+            verify_ahead(&self.chain.state_ahead(&line), self.chain.signatures(), blocks.iter().flatten());
+            let mut state = self.state.lock();
+            for ((number, encoded), block) in batch.iter().zip(blocks) {
+                state.end_to_verify(*number, encoded, block);
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    fn execute(&self) {
+        while let Some((line, encoded, block)) = self.wait_for(|state| self.begin_to_execute(state)) {
+            let began = Instant::now();
+            let validity = self.chain.validate_ahead(&line, &block);
+            let mut state = self.state.lock();
+            state.executing = None;
+            if let Ok(Validity::Valid(executed)) = validity {
+                state.follow(&self.chain.head());
+                state.end_to_execute(Ready { encoded, executed, took: began.elapsed() }, &self.chain.head());
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    fn begin_to_execute(&self, state: &mut State) -> Option<(Line, Bytes, Block)> {
+        let head = self.chain.head();
+        state.follow(&head);
+        let newest = Arc::clone(state.line.newest().unwrap_or(&head));
+        let next = newest.number().saturating_add(1);
+        let has_room = state.ready.values().map(Ready::bytes).sum::<usize>() < MAX_EXECUTED_BYTES;
+        let is_verified = |expected: &Expected| matches!(expected.stage, Stage::Verified(_));
+        if !has_room || !state.expected.get(&next).is_some_and(is_verified) {
+            return None;
+        }
+        let Expected { encoded, stage: Stage::Verified(block) } = state.expected.remove(&next)? else {
+            return None;
+        };
+        if block.header.parent_hash != newest.hash {
+            // Whoever waits for it does so in vain.
+            self.changed.notify_all();
+            return None;
+        }
+        state.executing = Some(encoded.clone());
+        Some((state.line.clone(), encoded, block))
+    }
+}
+
+impl State {
+    /// Blocks whose signatures are to be verified next, the lowest first.
+    fn begin_to_verify(&mut self) -> Option<(Line, Vec<(u32, Bytes)>)> {
+        let verified = self.expected.values().filter(|expected| matches!(expected.stage, Stage::Verified(_)));
+        let is_full = verified.map(|expected| expected.encoded.len()).sum::<usize>() >= MAX_VERIFIED_BYTES;
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for (index, (number, expected)) in self.expected.iter_mut().enumerate() {
+            // The lowest block may be what everything waits for.
+            if bytes >= BATCH_BYTES || (is_full && index > 0) {
+                break;
+            }
+            if let Stage::Arrived = expected.stage {
+                expected.stage = Stage::Verifying;
+                bytes += expected.encoded.len();
+                batch.push((*number, expected.encoded.clone()));
+            }
+        }
+        (!batch.is_empty()).then(|| (self.line.clone(), batch))
+    }
+
+    fn end_to_verify(&mut self, number: u32, encoded: &Bytes, block: Option<Block>) {
+        // Others may have come for this height meanwhile.
+        let Some(expected) = self.expected.get_mut(&number).filter(|expected| expected.encoded == encoded)
+        else {
+            return;
+        };
+        match block {
+            Some(block) => expected.stage = Stage::Verified(block),
+            None => drop(self.expected.remove(&number)),
+        }
+    }
+
+    fn end_to_execute(&mut self, ready: Ready, head: &Arc<Tip>) {
+        let newest = self.line.newest().unwrap_or(head);
+        if ready.executed.block.header.parent_hash == newest.hash {
+            self.line.push(Arc::new(ready.executed.tip()), Arc::clone(&ready.executed.changes));
+            self.ready.insert(ready.executed.block.number(), ready);
+        }
+    }
+
+    /// Forgets what does not follow the newest committed block.
+    fn follow(&mut self, head: &Tip) {
+        self.line.follow(head);
+        let next = head.number().saturating_add(1);
+        self.expected = self.expected.split_off(&next);
+        self.ready = self.ready.split_off(&next);
+        if self.line.newest().is_none() {
+            self.ready.clear();
+        }
+    }
+
+    fn forget_too_far(&mut self) {
+        let mut bytes = self.expected.values().map(|expected| expected.encoded.len()).sum::<usize>();
+        while bytes > MAX_EXPECTED_BYTES {
+            let Some((_, expected)) = self.expected.pop_last() else { return };
+            bytes -= expected.encoded.len();
+        }
+    }
+
+    /// Whether these bytes will be executed, when they are the block after the newest committed one.
+    fn is_under_way(&self, number: u32, encoded: &[u8]) -> bool {
+        let is_executing = self.executing.as_ref().is_some_and(|executing| executing == encoded);
+        let is_expected = || self.expected.get(&number).is_some_and(|expected| expected.encoded == encoded);
+        is_executing || (self.line.newest().is_none() && is_expected())
+    }
+}
+
+impl Ready {
+    fn bytes(&self) -> usize {
+        self.executed.bytes()
+    }
+}
+
+fn decode(number: u32, encoded: &[u8]) -> Option<Block> {
+    Block::decode_all(&mut &encoded[..]).ok().filter(|block| block.number() == number)
+}
