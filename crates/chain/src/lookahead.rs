@@ -22,7 +22,8 @@ use codec::DecodeAll;
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    executor::STACK_BYTES, line::Line, signatures::verify_ahead, Block, Chain, ExecutedBlock, Tip, Validity,
+    executor::STACK_BYTES, line::Line, signatures::verify_ahead, Block, Chain, ExecutedBlock, Hash, Tip,
+    Validity,
 };
 
 /// Heights beyond the newest committed block for which blocks are taken.
@@ -32,7 +33,7 @@ const MAX_EXPECTED_BYTES: usize = 32 << 20;
 /// Bytes of blocks after which their signatures are not verified together with those of more blocks.
 const BATCH_BYTES: usize = 96 << 10;
 /// Bytes of blocks with verified signatures after which no more are decoded, but the next one to be executed.
-const MAX_VERIFIED_BYTES: usize = 2 << 20;
+const MAX_VERIFIED_BYTES: usize = 1 << 20;
 /// Bytes of executed blocks and their changes after which no more are executed.
 const MAX_EXECUTED_BYTES: usize = 8 << 20;
 
@@ -79,6 +80,8 @@ enum Stage {
 struct Ready {
     encoded: Bytes,
     executed: Box<ExecutedBlock>,
+    /// Bytes of memory.
+    bytes: usize,
     took: Duration,
 }
 
@@ -179,9 +182,11 @@ impl Shared {
     }
 
     fn verify(&self) {
-        while let Some((line, batch)) = self.wait_for(State::begin_to_verify) {
+        while let Some((line, mut ancestors, batch)) = self.wait_for(State::begin_to_verify) {
             let blocks: Vec<_> = batch.iter().map(|(number, encoded)| decode(*number, encoded)).collect();
-            verify_ahead(&self.chain.state_ahead(&line), self.chain.signatures(), blocks.iter().flatten());
+            let view = self.chain.state_ahead(&line);
+            ancestors.push((view.number(), view.hash()));
+            verify_ahead(&view, self.chain.signatures(), &ancestors, blocks.iter().flatten());
             let mut state = self.state.lock();
             for ((number, encoded), block) in batch.iter().zip(blocks) {
                 state.end_to_verify(*number, encoded, block);
@@ -193,13 +198,13 @@ impl Shared {
     fn execute(&self) {
         while let Some((line, encoded, block)) = self.wait_for(|state| self.begin_to_execute(state)) {
             let began = Instant::now();
-            let validity = self.chain.validate_ahead(&line, &block);
-            let mut state = self.state.lock();
-            state.executing = None;
-            if let Ok(Validity::Valid(executed)) = validity {
-                state.follow(&self.chain.head());
-                state.end_to_execute(Ready { encoded, executed, took: began.elapsed() }, &self.chain.head());
-            }
+            let ready = match self.chain.validate_ahead(&line, &block) {
+                Ok(Validity::Valid(executed)) => {
+                    Some(Ready { encoded, bytes: executed.bytes(), executed, took: began.elapsed() })
+                }
+                _ => None,
+            };
+            self.state.lock().end_to_execute(ready, &self.chain.head());
             self.changed.notify_all();
         }
     }
@@ -209,9 +214,9 @@ impl Shared {
         state.follow(&head);
         let newest = Arc::clone(state.line.newest().unwrap_or(&head));
         let next = newest.number().saturating_add(1);
-        let has_room = state.ready.values().map(Ready::bytes).sum::<usize>() < MAX_EXECUTED_BYTES;
+        let has_room = state.ready.values().map(|ready| ready.bytes).sum::<usize>() < MAX_EXECUTED_BYTES;
         let is_verified = |expected: &Expected| matches!(expected.stage, Stage::Verified(_));
-        if !has_room || !state.expected.get(&next).is_some_and(is_verified) {
+        if !has_room || state.is_hardly_behind() || !state.expected.get(&next).is_some_and(is_verified) {
             return None;
         }
         let Expected { encoded, stage: Stage::Verified(block) } = state.expected.remove(&next)? else {
@@ -228,10 +233,17 @@ impl Shared {
 }
 
 impl State {
-    /// Blocks whose signatures are to be verified next, the lowest first.
-    fn begin_to_verify(&mut self) -> Option<(Line, Vec<(u32, Bytes)>)> {
-        let verified = self.expected.values().filter(|expected| matches!(expected.stage, Stage::Verified(_)));
-        let is_full = verified.map(|expected| expected.encoded.len()).sum::<usize>() >= MAX_VERIFIED_BYTES;
+    /// Blocks whose signatures are to be verified next, the lowest first, and what is known of the hashes of those before them.
+    fn begin_to_verify(&mut self) -> Option<(Line, Vec<(u32, Hash)>, Vec<(u32, Bytes)>)> {
+        let mut ancestors = Vec::new();
+        let mut bytes_verified = 0;
+        for Expected { encoded, stage } in self.expected.values() {
+            if let Stage::Verified(block) = stage {
+                bytes_verified += encoded.len();
+                ancestors.push((block.number().saturating_sub(1), block.header.parent_hash));
+            }
+        }
+        let is_full = bytes_verified >= MAX_VERIFIED_BYTES;
         let mut batch = Vec::new();
         let mut bytes = 0;
         for (index, (number, expected)) in self.expected.iter_mut().enumerate() {
@@ -245,7 +257,7 @@ impl State {
                 batch.push((*number, expected.encoded.clone()));
             }
         }
-        (!batch.is_empty()).then(|| (self.line.clone(), batch))
+        (!batch.is_empty()).then(|| (self.line.clone(), ancestors, batch))
     }
 
     fn end_to_verify(&mut self, number: u32, encoded: &Bytes, block: Option<Block>) {
@@ -260,7 +272,10 @@ impl State {
         }
     }
 
-    fn end_to_execute(&mut self, ready: Ready, head: &Arc<Tip>) {
+    fn end_to_execute(&mut self, ready: Option<Ready>, head: &Arc<Tip>) {
+        self.executing = None;
+        self.follow(head);
+        let Some(ready) = ready else { return };
         let newest = self.line.newest().unwrap_or(head);
         if ready.executed.block.header.parent_hash == newest.hash {
             self.line.push(Arc::new(ready.executed.tip()), Arc::clone(&ready.executed.changes));
@@ -291,13 +306,12 @@ impl State {
     fn is_under_way(&self, number: u32, encoded: &[u8]) -> bool {
         let is_executing = self.executing.as_ref().is_some_and(|executing| executing == encoded);
         let is_expected = || self.expected.get(&number).is_some_and(|expected| expected.encoded == encoded);
-        is_executing || (self.line.newest().is_none() && is_expected())
+        is_executing || (self.line.newest().is_none() && !self.is_hardly_behind() && is_expected())
     }
-}
 
-impl Ready {
-    fn bytes(&self) -> usize {
-        self.executed.bytes()
+    /// Whether there is but one block, which a sequencer asks for at once, or has from elsewhere.
+    fn is_hardly_behind(&self) -> bool {
+        self.line.newest().is_none() && self.expected.len() <= 1
     }
 }
 

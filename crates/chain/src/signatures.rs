@@ -3,9 +3,10 @@
 use std::{collections::HashSet, sync::Arc};
 
 use codec::Encode;
+use frame_system::BlockHash;
 use myelin_runtime::{
     signature::{SignatureCache, SignatureDigest},
-    AccountId, SignedPayload, System, UncheckedExtrinsic,
+    AccountId, Hash, Runtime, SignedPayload, System, UncheckedExtrinsic,
 };
 use myelin_store::contain_panics;
 use parking_lot::{Mutex, RwLock};
@@ -61,20 +62,24 @@ impl SignatureCache for VerifiedSet {
 }
 
 /// Verifies the signatures in blocks that will probably be executed soon, on a state that may be older than the one they will
-/// be executed on, and remembers the good ones. What is malformed, or refers to blocks that neither that state nor these
-/// blocks know, is left to execution.
+/// be executed on, and remembers the good ones. What is malformed is left to execution, and so is what names a block, as most
+/// transactions name a recent one, of which neither that state, nor `ancestors`, nor these blocks tell the hash.
 pub(crate) fn verify_ahead<'a>(
     view: &StateView,
     known: &VerifiedSet,
+    ancestors: &[(u32, Hash)],
     blocks: impl IntoIterator<Item = &'a Block>,
 ) {
     let mut overlay = Overlay::default();
     let mut access = StateAccess::new(&mut overlay, view.backend());
+    set_and_run_with_externalities(&mut access, || {
+        ancestors.iter().for_each(|(number, hash)| BlockHash::<Runtime>::insert(number, hash));
+    });
     let mut unknown = Vec::new();
     for block in blocks {
         let read = || {
-            // Signatures name blocks, and the state knows the newest one only once the next has begun.
-            System::initialize(&block.number(), &block.header.parent_hash, &Default::default());
+            System::set_block_number(block.number());
+            BlockHash::<Runtime>::insert(block.number().saturating_sub(1), block.header.parent_hash);
             let extrinsics = block.body.iter().filter_map(|bytes| decode_extrinsic(bytes).ok());
             let claims = extrinsics.filter_map(Claim::of);
             unknown.extend(claims.filter(|claim| !known.contains(&claim.digest)));

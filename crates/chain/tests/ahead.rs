@@ -100,21 +100,28 @@ fn commit_next(chain: &Chain, lookahead: &Lookahead, block: &Block) -> bool {
     was_ready
 }
 
+/// Commits blocks that are expected, all of which are ready. The last one is left to the sequencer.
+fn commit_all(chain: &Chain, lookahead: &Lookahead, blocks: &[Block]) {
+    let (last, others) = blocks.split_last().unwrap();
+    for block in others {
+        assert!(commit_next(chain, lookahead, block), "{}", block.number());
+    }
+    commit_next(chain, lookahead, last);
+}
+
 #[test]
 fn expected_blocks_are_executed_on_top_of_each_other_and_seen_by_nobody() {
     let blocks = blocks_of_a_peer(12);
     let chain = memory_chain(History::Blocks(4));
+    let mut events = chain.subscribe();
     let before = chain.tip();
     let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
     // In no order, and one of them twice.
     expect(&lookahead, &blocks[6..]);
     expect(&lookahead, &blocks[..7]);
-    for (index, block) in blocks.iter().enumerate() {
-        assert!(commit_next(&chain, &lookahead, block), "{}", block.number());
-        if index % 5 == 4 {
-            assert_eq!(chain.tip(), before);
-        }
-    }
+    commit_all(&chain, &lookahead, &blocks);
+    assert_eq!((chain.tip(), chain.head().hash), (before, blocks[11].hash()));
+    assert!(events.try_recv().is_err(), "nobody has heard of it");
     assert_eq!(chain.remembered_signatures(), blocks.len());
     chain.flush().unwrap();
     assert_eq!(chain.tip().hash, blocks[11].hash());
@@ -137,9 +144,7 @@ fn a_wrong_block_in_the_middle_stops_only_what_comes_after_it() {
     assert!(matches!(chain.validate(&wrong[2], None).unwrap(), Validity::Invalid(_)));
     // Another peer sends the right ones.
     expect(&lookahead, &blocks[2..]);
-    for block in &blocks[2..] {
-        assert!(commit_next(&chain, &lookahead, block));
-    }
+    commit_all(&chain, &lookahead, &blocks[2..]);
     chain.flush().unwrap();
     assert_eq!(chain.tip().hash, blocks[5].hash());
 }
@@ -159,9 +164,7 @@ fn what_is_no_block_or_another_does_no_harm() {
         assert!(lookahead.take(1, &encoded(&blocks[0])).is_none(), "nobody has sent it");
     }
     expect(&lookahead, &blocks);
-    for block in &blocks {
-        assert!(commit_next(&chain, &lookahead, block));
-    }
+    commit_all(&chain, &lookahead, &blocks);
 }
 
 #[test]
