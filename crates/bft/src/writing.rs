@@ -62,3 +62,49 @@ impl Drop for Writing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use myelin_chain::{Store, StoreConfig, StoreError};
+    use myelin_runtime::presets::Genesis;
+
+    use super::*;
+
+    fn chain() -> Arc<Chain> {
+        let genesis = Genesis::development(250).build_storage().unwrap();
+        Chain::open(Store::open(&StoreConfig::memory()).unwrap(), Some(&genesis)).unwrap()
+    }
+
+    fn fail(_: &Chain) -> Result<(), ChainError> {
+        Err(StoreError::Closed.into())
+    }
+
+    #[test]
+    fn a_failed_write_is_told_whoever_looks_next() {
+        let chain = chain();
+        let looks: [fn(&mut Writing, &Arc<Chain>) -> Result<(), BftError>; 3] = [
+            |writing, _| writing.finish(),
+            |writing, chain| writing.begin(chain, Chain::flush),
+            |writing, _| loop {
+                writing.check()?;
+                thread::yield_now();
+            },
+        ];
+        for look in looks {
+            let mut writing = Writing::default();
+            writing.begin(&chain, Chain::flush).unwrap();
+            writing.begin(&chain, fail).unwrap();
+            assert!(matches!(look(&mut writing, &chain), Err(BftError::Chain(_))));
+            writing.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn nobody_holds_the_chain_when_the_worker_is_gone() {
+        let chain = chain();
+        let mut writing = Writing::default();
+        writing.begin(&chain, fail).unwrap();
+        drop(writing);
+        assert_eq!(Arc::strong_count(&chain), 1);
+    }
+}

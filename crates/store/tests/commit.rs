@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use myelin_store::{Config, History, Store, StoreError};
+use myelin_store::{Config, History, NodeChanges, Store, StoreError};
 
 #[test]
 fn committed_blocks_are_read_back_whole() {
@@ -54,7 +54,7 @@ fn another_block_at_a_committed_height_is_refused_loudly() {
 fn a_gap_is_refused() {
     let store = memory();
     let model = Model::start(&store, state([1]));
-    let error = store.commit(&[(block(2, &state([1]), 0), Default::default())]).unwrap_err();
+    let error = store.commit(&[(block(2, &state([1]), 0), NodeChanges::default())]).unwrap_err();
     assert!(matches!(error, StoreError::NotNext { tip: 0, offered: 2 }), "{error}");
     model.check(&store.snapshot().unwrap());
 }
@@ -63,7 +63,10 @@ fn a_gap_is_refused() {
 fn a_store_without_a_chain_says_so() {
     let store = memory();
     assert!(matches!(store.snapshot().unwrap().tip(), Err(StoreError::Empty)));
-    assert!(matches!(store.commit(&[(block(1, &state([]), 0), Default::default())]), Err(StoreError::Empty)));
+    assert!(matches!(
+        store.commit(&[(block(1, &state([]), 0), NodeChanges::default())]),
+        Err(StoreError::Empty)
+    ));
     assert!(matches!(store.revert_to(0), Err(StoreError::Empty)));
     assert!(matches!(store.export(), Err(StoreError::Empty)));
 }
