@@ -85,6 +85,15 @@ struct Ready {
     took: Duration,
 }
 
+/// Blocks whose signatures are verified together.
+struct Batch {
+    /// What was executed when they were chosen.
+    line: Line,
+    /// Hashes of blocks before them, with their heights.
+    ancestors: Vec<(u32, Hash)>,
+    blocks: Vec<(u32, Bytes)>,
+}
+
 impl Lookahead {
     /// Starts the threads.
     ///
@@ -182,13 +191,13 @@ impl Shared {
     }
 
     fn verify(&self) {
-        while let Some((line, mut ancestors, batch)) = self.wait_for(State::begin_to_verify) {
-            let blocks: Vec<_> = batch.iter().map(|(number, encoded)| decode(*number, encoded)).collect();
+        while let Some(Batch { line, mut ancestors, blocks }) = self.wait_for(State::begin_to_verify) {
+            let decoded: Vec<_> = blocks.iter().map(|(number, encoded)| decode(*number, encoded)).collect();
             let view = self.chain.state_ahead(&line);
             ancestors.push((view.number(), view.hash()));
-            verify_ahead(&view, self.chain.signatures(), &ancestors, blocks.iter().flatten());
+            verify_ahead(&view, self.chain.signatures(), &ancestors, decoded.iter().flatten());
             let mut state = self.state.lock();
-            for ((number, encoded), block) in batch.iter().zip(blocks) {
+            for ((number, encoded), block) in blocks.iter().zip(decoded) {
                 state.end_to_verify(*number, encoded, block);
             }
             self.changed.notify_all();
@@ -233,8 +242,8 @@ impl Shared {
 }
 
 impl State {
-    /// Blocks whose signatures are to be verified next, the lowest first, and what is known of the hashes of those before them.
-    fn begin_to_verify(&mut self) -> Option<(Line, Vec<(u32, Hash)>, Vec<(u32, Bytes)>)> {
+    /// Blocks whose signatures are to be verified next, the lowest first.
+    fn begin_to_verify(&mut self) -> Option<Batch> {
         let mut ancestors = Vec::new();
         let mut bytes_verified = 0;
         for Expected { encoded, stage } in self.expected.values() {
@@ -244,7 +253,7 @@ impl State {
             }
         }
         let is_full = bytes_verified >= MAX_VERIFIED_BYTES;
-        let mut batch = Vec::new();
+        let mut blocks = Vec::new();
         let mut bytes = 0;
         for (index, (number, expected)) in self.expected.iter_mut().enumerate() {
             // The lowest block may be what everything waits for.
@@ -254,10 +263,10 @@ impl State {
             if let Stage::Arrived = expected.stage {
                 expected.stage = Stage::Verifying;
                 bytes += expected.encoded.len();
-                batch.push((*number, expected.encoded.clone()));
+                blocks.push((*number, expected.encoded.clone()));
             }
         }
-        (!batch.is_empty()).then(|| (self.line.clone(), ancestors, batch))
+        (!blocks.is_empty()).then(|| Batch { line: self.line.clone(), ancestors, blocks })
     }
 
     fn end_to_verify(&mut self, number: u32, encoded: &Bytes, block: Option<Block>) {
