@@ -114,8 +114,8 @@ impl Claim {
     }
 }
 
-/// Signatures that are verified together at most.
-const LARGE_BATCH: usize = 1024;
+/// Signatures that are verified together at most. More take so much memory at a time that getting it costs more than they save.
+const LARGE_BATCH: usize = 256;
 /// As few signatures are looked at one by one when one of them is bad; of more, it is found out which half is.
 const SMALL_BATCH: usize = 32;
 /// What sr25519 signatures of this kind of chain are made for.
