@@ -687,6 +687,8 @@ impl Worker {
         match (guard.may_have_signed(place, Some(block)), self.setup.signs()) {
             (true, true) => return Ok(guard.publish(place, Some(block))?),
             (true, false) => return Ok(()),
+            #[cfg(feature = "faults")]
+            (false, _) if self.setup.config.fault == Some(crate::Fault::SharesKey) => return Ok(()),
             (false, _) => guard.distrust()?,
         }
         match self.setup.signs() || self.is_after_start(time_ms) {
