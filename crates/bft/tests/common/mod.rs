@@ -289,8 +289,8 @@ impl Node {
         let started = Instant::now();
         loop {
             match self.application.mempool().submit_here(bytes.clone()) {
-                // A block is seen a moment before the node has drawn its conclusion from it.
-                Err(SubmitError::Unsure) if started.elapsed() < PATIENCE => {
+                // A block is seen a moment before the node has drawn its conclusion from it, and may leave some behind.
+                Err(SubmitError::Unsure | SubmitError::PoolFull(_)) if started.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 outcome => return outcome.unwrap(),
