@@ -157,10 +157,12 @@ impl Outset {
     /// Tells the operator what is wrong.
     fn look_for_trouble(&self, now: Instant) {
         let status = self.status.get();
+        let is_old = self.is_old();
         let standing = Standing {
-            misses_peers: status.peers == 0 && status.should_have_peers && (self.follows() || self.is_old()),
+            misses_peers: status.peers == 0 && status.should_have_peers && (self.follows() || is_old),
             dials_nobody: self.dials_nobody(),
             head: self.application.chain().head().number(),
+            is_old,
         };
         self.status.set_trouble(self.trouble.look(&standing, || self.contacts.describe(), now));
     }
