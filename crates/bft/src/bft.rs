@@ -17,9 +17,9 @@ use crate::{
     config::{BftConfig, PeerAddress},
     contacts::Contacts,
     gate::{self, EnginePort, Gate},
-    guard::SigningGuard,
+    guard::{Doubt, SigningGuard},
     outset::Outset,
-    resumption::Goal,
+    resumption::{Goal, Stance},
     session::{Session, SessionEnd},
     status::StatusView,
     BftError,
@@ -110,7 +110,9 @@ impl Bft {
     ) -> Result<(), BftError> {
         let guard = self.open_guard(application)?;
         let mut is_first = true;
-        let mut follow_until = guard.as_ref().and_then(|guard| doubtful(guard, application));
+        let mut follow_until = guard.as_ref().and_then(|guard| {
+            doubtful(guard, application).or_else(|| may_be_behind(outset, application).then_some(Goal::Peers))
+        });
         loop {
             if let (Some(guard), Some(goal)) = (&guard, follow_until) {
                 self.ensure_somebody_to_follow(application, guard, goal)?;
@@ -186,12 +188,22 @@ fn doubtful(guard: &SigningGuard, application: &Application) -> Option<Goal> {
     }
 }
 
+/// Whether a validator starts with an old block, so that others are perhaps ahead. It follows from the start then, because the
+/// way from signing to following takes longer than the other. On a new chain nobody is likely to be ahead, and it listens first.
+fn may_be_behind(outset: &Outset, application: &Application) -> bool {
+    application.chain().tip().number() > 0 && outset.stance() != Stance::TakePart
+}
+
 fn warn_that_it_follows(guard: &SigningGuard, goal: Goal) {
     match goal {
-        Goal::Peers => tracing::info!("others are ahead; this validator follows them, and signs nothing, until it is as far"),
+        Goal::Peers => tracing::info!("others may be ahead; this validator follows them, and signs nothing, until it is as far"),
         Goal::Height(height) => tracing::warn!(
             height,
             "this validator has signed messages that its log or its chain does not know of; it follows the others, and signs nothing, until that height is past"
+        ),
+        Goal::NewBlock(Doubt::Outdated) => tracing::warn!(
+            "{} is older than a vote of this validator that others have, so what it has signed is not known; it follows the others, and signs nothing, until they have decided a block without it; if another node signs with its key, stop that one",
+            guard.path().display(),
         ),
         Goal::NewBlock(doubt) => tracing::warn!(
             "{} {doubt}, so what this validator has signed is not known; it follows the others, and signs nothing, until they have decided a block without it; if its key has never signed anything, stop it and run `myelin signing-guard --new --base-path DIR`",
