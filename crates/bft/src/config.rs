@@ -131,7 +131,7 @@ impl PeerAddress {
 
 /// Not an address of a node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not the address of a node; write host:port or a multiaddress such as /ip4/192.0.2.1/tcp/26656")]
+#[error("\"{0}\" is not the address of a node; write one such as /ip4/192.0.2.1/tcp/30333 or /dns/node.example/tcp/30333")]
 pub struct BadPeerAddress(String);
 
 impl From<SocketAddr> for PeerAddress {

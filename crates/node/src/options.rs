@@ -163,7 +163,11 @@ impl NodeOptions {
         let failed = |source| OptionsError::File { path: path.to_owned(), source };
         let mut text = String::new();
         let file = fs::File::open(path).map_err(failed)?;
-        io::Read::read_to_string(&mut io::Read::take(file, MAX_FILE_BYTES), &mut text).map_err(failed)?;
+        io::Read::read_to_string(&mut io::Read::take(file, MAX_FILE_BYTES + 1), &mut text).map_err(failed)?;
+        if text.len() as u64 > MAX_FILE_BYTES {
+            let limit = format!("it has more than {MAX_FILE_BYTES} bytes");
+            return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, limit)));
+        }
         Ok(Self::parse(path, &text)?.relative_to(path.parent().unwrap_or(Path::new("."))))
     }
 

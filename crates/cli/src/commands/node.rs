@@ -33,6 +33,8 @@ const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 const GOSSIP_KEY_FILE: &str = "gossip.key";
 /// What it is called among those that it agrees on blocks with; made by the engine.
 const NETWORK_KEY_FILE: &str = "consensus/network.key";
+/// Bytes a second that are enough to vote, and for the greeting of a new connection to cost only seconds.
+const LEAST_PEER_RATE: u64 = 64 << 10;
 /// How often to look whether the node is behind.
 const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -45,7 +47,7 @@ pub struct NodeArguments {
     #[arg(long, value_name = "BYTES")]
     max_database_bytes: Option<u64>,
     /// Bytes a second that a node which is none of --p2p-peers may send, in the long run; those that are may send four times as much.
-    #[arg(long, value_name = "BYTES", default_value_t = GateLimits::DEFAULT_RATE, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "BYTES", default_value_t = GateLimits::DEFAULT_RATE, value_parser = clap::value_parser!(u64).range(LEAST_PEER_RATE..))]
     p2p_peer_rate: u64,
     /// How far the node's clock is ahead, to see what happens then.
     #[cfg(debug_assertions)]
@@ -187,9 +189,10 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
     let setup = Setup::new(arguments)?;
     let bft = Bft::new(setup.bft.clone()).bind()?;
     let (status, network, consensus) = (bft.status(), bft.status(), bft.status());
+    let has_key = setup.bft.key.is_some();
     let measured = Measured { status: status.clone(), gossip: Arc::default() };
     let node = Node::new(setup.node_config(&measured), Box::new(bft))
-        .network(Arc::new(move || network_status(&network)))
+        .network(Arc::new(move || network_status(&network, has_key)))
         .consensus(Arc::new(move || consensus_status(&consensus)))
         .rpc(Some(setup.settings.rpc.clone()))
         .start()
@@ -219,13 +222,14 @@ async fn take_part(context: &Context, setup: &Setup, node: &NodeHandle, measured
     Ok(gossip.join().await?)
 }
 
-fn network_status(view: &StatusView) -> NetworkStatus {
+fn network_status(view: &StatusView, has_key: bool) -> NetworkStatus {
     let status = view.get();
     NetworkStatus {
         peers: status.peers,
         is_syncing: status.is_syncing,
         should_have_peers: status.should_have_peers,
         trouble: view.trouble(),
+        signs: has_key.then_some(status.signs),
     }
 }
 
