@@ -122,7 +122,9 @@ async fn a_node_that_catches_up_refuses_transactions_until_it_has() {
     // At no time before it has the newest block does it take anything.
     late.until("the newest block", || {
         let refusal = submit_at_once();
-        assert!(matches!(refusal, Err(SubmitError::Unsure | SubmitError::Behind { .. })), "{refusal:?}");
+        let expected =
+            matches!(refusal, Err(SubmitError::Unsure | SubmitError::CutOff | SubmitError::Behind { .. }));
+        assert!(expected, "{refusal:?}");
         late.height() == tip()
     })
     .await;

@@ -289,8 +289,11 @@ impl Node {
         let started = Instant::now();
         loop {
             match self.application.mempool().submit_here(bytes.clone()) {
-                // A block is seen a moment before the node has drawn its conclusion from it, and may leave some behind.
-                Err(SubmitError::Unsure | SubmitError::PoolFull(_)) if started.elapsed() < PATIENCE => {
+                // A block is seen a moment before the node has drawn its conclusion from it, may leave some behind, and may be old
+                // when a busy machine has it.
+                Err(SubmitError::Unsure | SubmitError::Behind { .. } | SubmitError::PoolFull(_))
+                    if started.elapsed() < PATIENCE =>
+                {
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 outcome => return outcome.unwrap(),

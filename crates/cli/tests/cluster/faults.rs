@@ -136,6 +136,8 @@ fn three_go_on_without_the_fourth_and_take_it_back() {
     let network = Network::start(4, BLOCK_TIME);
     network.wait_for_blocks(4);
     network.divide(&[&[0, 1, 2], &[3]]);
+    // It may still take in what has reached it.
+    std::thread::sleep(Duration::from_secs(1));
     let alone = network.node(3).height();
     let goal = network.node(0).height() + 12;
     wait_until("three of four decide", || network.node(0).height() >= goal);

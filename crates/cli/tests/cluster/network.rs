@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use crate::proxy::Proxy;
 
 /// No single thing takes longer, however busy the machine is.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program under test, alone with its wallets.
 pub fn myelin() -> Command {
@@ -51,10 +51,12 @@ impl Ports {
 /// An address on this machine that nobody listens on, below those that the system gives to outgoing connections: one of
 /// these could take it before the node does, or while the node is down.
 pub fn free_address() -> SocketAddr {
-    static NEXT: AtomicU16 = AtomicU16::new(21_000);
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Tests that run at the same time begin at different ports.
+    let begin = (std::process::id() % 800) as u16 * 10;
     loop {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, NEXT.fetch_add(1, Ordering::Relaxed)));
-        assert!(address.port() < 29_000, "no free port");
+        let offset = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 8_000;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 21_000 + offset));
         if TcpListener::bind(address).is_ok() {
             return address;
         }
