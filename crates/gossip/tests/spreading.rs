@@ -149,6 +149,33 @@ async fn peers_of_peers_are_found_and_connections_stay_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn peers_know_where_a_node_agrees_on_blocks_if_it_takes_connections_for_that() {
+    let place = |name: u8| format!("/tcp/{}/p2p/{}", name, NodeKey::from_secret([name; 32]).peer_id());
+    let server = TestNode::start_with(1, MempoolLimits::default(), |config| {
+        config.consensus = Some(place(7).parse().unwrap());
+    })
+    .await;
+    let address = server.address();
+    let client = TestNode::start_with(2, MempoolLimits::default(), |config| {
+        config.consensus = Some(place(8).parse().unwrap());
+        config.persistent_peers = vec![address.clone()];
+    })
+    .await;
+    let silent = TestNode::start(3, quiet(), &[&server]).await;
+    let known_to = |node: &TestNode, of: &TestNode| {
+        let peers = node.gossip.peers();
+        peers.into_iter().find(|peer| peer.peer == of.peer_id())?.consensus.map(|address| address.to_string())
+    };
+    let here = |name| Some(format!("/ip4/127.0.0.1{}", place(name)));
+    eventually("whom it has dialled", || known_to(&client, &server) == here(7)).await;
+    eventually("who has dialled it", || known_to(&server, &client) == here(8)).await;
+    eventually("who says nothing hears it, too", || known_to(&silent, &server) == here(7)).await;
+    assert_eq!(known_to(&server, &silent), None);
+    let sent = client.submit(&client.alice(), 0..3).await;
+    silent.holds(&sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_of_another_chain_gets_nothing() {
     let ours = TestNode::start(1, quiet(), &[]).await;
     let address = ours.address();
