@@ -75,7 +75,7 @@ async fn what_waits_here_is_offered_to_a_new_peer_in_batches() {
     old.submit(&old.alice(), 500..501).await;
     let new = TestNode::start(2, limits, &[&old]).await;
     new.holds(&sent).await;
-    let counts = new.gossip.counts();
+    let counts = new.counted(100).await;
     assert_eq!((counts.received, counts.accepted), (100, 100), "what waits for others stays where it is");
     assert_eq!(new.gossip.peers().len(), 1);
     assert!(!new.gossip.peers()[0].inbound && old.gossip.peers()[0].inbound);
