@@ -8,14 +8,14 @@
 //! takes no transactions while it is connected to none of them, however long that is. A validator goes on taking them,
 //! because the others may come back and its turn to propose with them.
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt::Display, sync::Arc, time::Duration};
 
 use myelin_chain::{local::WallClock, Application, Behind, ConsensusKey};
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    config::BftConfig,
+    config::{BftConfig, PeerAddress},
     contacts::Contacts,
     resumption::{Lead, Stance},
     status::StatusView,
@@ -34,8 +34,8 @@ pub(crate) struct Outset {
     clock: WallClock,
     own: Option<ConsensusKey>,
     contacts: Arc<Contacts>,
-    /// Whether it may come to have peers without being dialled.
-    discovers: bool,
+    /// Peers that were found, and whom it may dial.
+    found: Option<watch::Receiver<BTreeSet<PeerAddress>>>,
     view: Mutex<View>,
     trouble: Trouble,
     lead: Mutex<Lead>,
@@ -75,7 +75,7 @@ impl Outset {
             clock: Arc::clone(&config.clock),
             own: config.key.as_ref().map(|key| key.public()),
             contacts: Arc::clone(contacts),
-            discovers: config.discovery,
+            found: config.discovered.clone(),
             view: view.into(),
             trouble: Trouble::default(),
             lead: Lead::None.into(),
@@ -204,7 +204,7 @@ impl Outset {
     }
 
     fn dials_nobody(&self) -> bool {
-        self.contacts.is_empty() && !self.discovers
+        self.contacts.is_empty() && self.found.as_ref().is_none_or(|found| found.borrow().is_empty())
     }
 
     /// Whether the newest block is old.

@@ -15,7 +15,7 @@ const MAX_ORIGINS: usize = 4096;
 
 /// Whom connections come from: an IPv4 address, or the network that a site gets for itself in IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Origin(IpAddr);
+pub(crate) struct Origin(IpAddr);
 
 impl Origin {
     pub fn of(ip: IpAddr) -> Self {

@@ -10,14 +10,12 @@
 //! - An address that keeps its own allowance empty for too long is dropped, and refused for a while.
 //! - An address where the operator has named a persistent peer is a *named* one. It has places of its own and a larger
 //!   allowance. While that is empty it waits, too, but it is never dropped: the chain may need it.
-//! - The engine also dials named peers. It is told a port of this machine for each of them, behind which the gate connects
-//!   to the peer itself, so that what comes in on these connections counts as well.
+//! - The engine also dials peers: those that are named, and some that were found. It is told a port of this machine for each of
+//!   them, behind which the gate connects to the peer itself, so that what comes in on these connections counts as well. Who was
+//!   found and not named is a stranger here, too.
 //!
 //! Bytes that a node reads from others are thus bounded whatever they do, and with them what the engine remembers. They are
 //! encrypted, so that bytes and connections are all that can be counted here.
-//!
-//! The engine tells its peers the address that it listens on, and cannot be told another. Discovery among peers needs the
-//! public one, so a node that has it on listens, and dials, without a gate.
 
 mod allowance;
 mod door;
@@ -46,9 +44,10 @@ use tokio::{
     time::{interval, sleep, MissedTickBehavior},
 };
 
+pub(crate) use self::ledger::Origin;
 use self::{
     door::Door,
-    ledger::{Ledger, Origin, Passage, Standing},
+    ledger::{Ledger, Passage, Standing},
 };
 use crate::{contacts::Contacts, BftError, PeerAddress};
 
@@ -221,7 +220,7 @@ struct Shared {
     contacts: Arc<Contacts>,
     /// When the operator was told last that a named peer is made to wait.
     told: Mutex<Option<Instant>>,
-    hang_up: Arc<Notify>,
+    hang_up: Notify,
 }
 
 impl Gate {
@@ -244,10 +243,11 @@ impl Gate {
             counters,
             contacts,
             told: Mutex::new(None),
-            hang_up: Arc::default(),
+            hang_up: Notify::new(),
         };
         let peers = persistent_peers.iter().enumerate();
-        let doors = peers.map(|(index, peer)| Door::to(peer.clone(), index)).collect::<io::Result<_>>()?;
+        let doors =
+            peers.map(|(index, peer)| Door::to(peer.clone(), Some(index))).collect::<io::Result<_>>()?;
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
             persistent_peers,
@@ -262,9 +262,9 @@ impl Gate {
         self.doors.iter().map(Door::address).collect()
     }
 
-    /// Ends all connections that there are, when its waiters are notified.
-    pub fn hang_up(&self) -> Arc<Notify> {
-        Arc::clone(&self.shared.hang_up)
+    /// For sessions of the engine, while it runs.
+    pub fn handle(&self) -> GateHandle {
+        GateHandle(Arc::clone(&self.shared))
     }
 
     /// Passes connections on for as long as it is polled; all of them end with it.
@@ -319,6 +319,41 @@ impl Shared {
             true => Standing::Named,
             false => Standing::Stranger,
         }
+    }
+}
+
+/// What sessions of the engine need of a gate.
+pub(crate) struct GateHandle(Arc<Shared>);
+
+impl GateHandle {
+    /// Ends all connections that there are.
+    pub fn hang_up(&self) {
+        self.0.hang_up.notify_waiters();
+    }
+
+    /// Opens a way to a peer that nobody has named.
+    ///
+    /// # Errors
+    /// When the system has no free port.
+    pub fn open(&self, peer: PeerAddress) -> io::Result<WayOut> {
+        let door = Door::to(peer, None)?;
+        let address = door.address();
+        let mut running = JoinSet::new();
+        running.spawn(door.run(Arc::clone(&self.0)));
+        Ok(WayOut { address, _running: running })
+    }
+}
+
+/// A way to a peer, which closes, with its connections, when this is dropped.
+pub(crate) struct WayOut {
+    address: PeerAddress,
+    _running: JoinSet<()>,
+}
+
+impl WayOut {
+    /// Where the engine reaches the peer.
+    pub fn address(&self) -> &PeerAddress {
+        &self.address
     }
 }
 
@@ -431,6 +466,9 @@ mod tests {
         let limits = GateLimits {
             named_bytes_per_second: BYTES_PER_SECOND,
             named_burst_bytes: 2 * BYTES_PER_SECOND,
+            bytes_per_second: BYTES_PER_SECOND,
+            burst_bytes: 2 * BYTES_PER_SECOND,
+            patience: Duration::from_millis(100),
             ..GateLimits::default()
         };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -469,6 +507,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_peer_that_was_found_is_a_stranger_and_its_way_closes_when_it_is_left() {
+        let named = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (gate, counters, _) = gate(named.local_addr().unwrap());
+        let handle = gate.handle();
+        let running = tokio::spawn(gate.run());
+        let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let way = handle.open(found.local_addr().unwrap().into()).unwrap();
+        let mut engine = TcpStream::connect(way.address().resolve().await.as_slice()).await.unwrap();
+        engine.write_all(b"x").await.unwrap();
+        let (mut outside, _) = found.accept().await.unwrap();
+        assert_eq!(outside.read_u8().await.unwrap(), b'x');
+        let mut flood = Box::pin(async move { while outside.write_all(&[7; 64 << 10]).await.is_ok() {} });
+        let mut reading =
+            Box::pin(async { while engine.read(&mut [0; 64 << 10]).await.is_ok_and(|read| read > 0) {} });
+        let is_dropped = async {
+            while counters.read().dropped == 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            () = &mut flood => {}
+            () = &mut reading => {}
+            () = is_dropped => {}
+            () = sleep(PATIENCE) => panic!("a stranger that floods is not dropped"),
+        }
+        assert_eq!(counters.read().named_throttled, 0);
+        drop((flood, reading));
+        let mut again = TcpStream::connect(way.address().resolve().await.as_slice()).await.unwrap();
+        let (_outside, _) = found.accept().await.unwrap();
+        drop(way);
+        assert!(tokio::time::timeout(PATIENCE, again.read_u8()).await.unwrap().is_err());
+        running.abort();
+    }
+
+    #[tokio::test]
     async fn a_peer_that_is_not_there_is_told_by_the_end_of_the_connection() {
         let nobody = StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let (gate, _, contacts) = gate(nobody);
@@ -486,7 +559,7 @@ mod tests {
     async fn whoever_hangs_up_ends_all_connections_and_new_ones_can_follow() {
         let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (gate, ..) = gate(peer.local_addr().unwrap());
-        let hang_up = gate.hang_up();
+        let handle = gate.handle();
         let way = gate.ways_out()[0].resolve().await;
         let running = tokio::spawn(gate.run());
         for _ in 0..2 {
@@ -494,7 +567,7 @@ mod tests {
             let (mut outside, _) = peer.accept().await.unwrap();
             engine.write_all(b"x").await.unwrap();
             assert_eq!(outside.read_u8().await.unwrap(), b'x');
-            hang_up.notify_waiters();
+            handle.hang_up();
             let ended = tokio::time::timeout(PATIENCE, outside.read_u8()).await.unwrap();
             assert!(ended.is_err());
         }

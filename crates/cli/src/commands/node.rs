@@ -1,6 +1,7 @@
 //! `myelin node`: a node of a network.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -9,8 +10,8 @@ use std::{
 
 use anyhow::{bail, Context as _, Result};
 use clap::Args;
-use myelin_bft::{Bft, BftConfig, GateCounts, GateLimits, StatusView};
-use myelin_gossip::{Gossip, GossipConfig, GossipCounts, GossipHandle, Multiaddr, NodeKey};
+use myelin_bft::{Bft, BftConfig, GateCounts, GateLimits, PeerAddress, StatusView};
+use myelin_gossip::{Gossip, GossipConfig, GossipCounts, GossipHandle, Multiaddr, NodeKey, PeerInfo};
 use myelin_metrics::{exposition, Sample, TextSource};
 use myelin_node::{
     ChainSpec, ConsensusStatus, Location, MetricsOptions, NetworkStatus, Node, NodeConfig, NodeHandle,
@@ -63,6 +64,7 @@ struct Ready {
     genesis: String,
     p2p: Option<String>,
     p2p_peers: usize,
+    discovery: bool,
     gossip: Option<String>,
     gossip_peers: usize,
     metrics: Option<String>,
@@ -77,7 +79,8 @@ impl std::fmt::Display for Ready {
         writeln!(f, "  rpc        {} and {}", self.rpc, self.http)?;
         writeln!(f, "  genesis    {}", self.genesis)?;
         writeln!(f, "  p2p        {}", or_nowhere(&self.p2p))?;
-        if self.p2p_peers == 0 && self.validator.is_none() {
+        let finds_peers = self.discovery && self.gossip_peers > 0;
+        if self.p2p_peers == 0 && !finds_peers && self.validator.is_none() {
             writeln!(f, "             and dials nobody: it has nobody to follow and takes no transactions; name --p2p-peers")?;
         }
         writeln!(f, "  gossip     {}", or_nowhere(&self.gossip))?;
@@ -141,12 +144,29 @@ impl Setup {
         config
     }
 
-    fn gossip_config(&self, node: &NodeHandle, behind: watch::Receiver<bool>) -> Result<GossipConfig> {
+    /// What peers are told about where to agree on blocks with this node; nothing if that is nowhere, or not for everybody to know.
+    fn introduction(&self, bft: &Bft) -> Result<Option<Multiaddr>> {
+        match (self.settings.discovery, &self.settings.p2p_listen) {
+            (true, Some(_)) => Ok(Some(bft.introduction()?.parse()?)),
+            _ => Ok(None),
+        }
+    }
+
+    fn gossip_config(
+        &self,
+        node: &NodeHandle,
+        introduction: Option<Multiaddr>,
+        behind: watch::Receiver<bool>,
+    ) -> Result<GossipConfig> {
         let key = NodeKey::load_or_create(&self.base_path.join(GOSSIP_KEY_FILE))?;
         let mut config = GossipConfig::new(node.chain().genesis_hash(), key);
         config.listen = self.settings.gossip_listen.iter().cloned().collect();
         config.persistent_peers.clone_from(&self.settings.gossip_peers);
+        config.consensus = introduction;
         config.behind = Some(behind);
+        if !self.settings.discovery {
+            config.limits.wanted_peers = 0;
+        }
         Ok(config)
     }
 
@@ -157,6 +177,7 @@ impl Setup {
             genesis: format!("{:?}", node.chain().genesis_hash()),
             p2p: self.settings.p2p_listen.as_ref().map(ToString::to_string),
             p2p_peers: self.settings.p2p_peers.len(),
+            discovery: self.settings.discovery,
             gossip: gossip.listen_addresses().first().map(ToString::to_string),
             gossip_peers: self.settings.gossip_peers.len(),
             metrics: node.metrics_address().map(|address| format!("http://{address}/metrics")),
@@ -186,8 +207,11 @@ fn socket_address(address: &Multiaddr) -> Result<SocketAddr> {
 }
 
 pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
-    let setup = Setup::new(arguments)?;
+    let mut setup = Setup::new(arguments)?;
+    let (found, discovered) = watch::channel(BTreeSet::new());
+    setup.bft.discovered = setup.settings.discovery.then_some(discovered);
     let bft = Bft::new(setup.bft.clone()).bind()?;
+    let meeting = Meeting { introduction: setup.introduction(&bft)?, found };
     let (status, network, consensus) = (bft.status(), bft.status(), bft.status());
     let has_key = setup.bft.key.is_some();
     let measured = Measured { status: status.clone(), gossip: Arc::default() };
@@ -197,7 +221,7 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
         .rpc(Some(setup.settings.rpc.clone()))
         .start()
         .await?;
-    let outcome = take_part(context, &setup, &node, measured).await;
+    let outcome = take_part(context, &setup, &node, meeting, measured).await;
     logging::engine_stops();
     node.shutdown_token().cancel();
     // What the node failed from says more than what followed from it.
@@ -205,10 +229,25 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
     outcome
 }
 
+/// How those that exchange transactions get to know each other as peers that agree on blocks.
+struct Meeting {
+    /// What others are told.
+    introduction: Option<Multiaddr>,
+    /// Whom to tell what others have said.
+    found: watch::Sender<BTreeSet<PeerAddress>>,
+}
+
 /// Exchanges transactions and serves clients until the node ends or is asked to.
-async fn take_part(context: &Context, setup: &Setup, node: &NodeHandle, measured: Measured) -> Result<()> {
+async fn take_part(
+    context: &Context,
+    setup: &Setup,
+    node: &NodeHandle,
+    meeting: Meeting,
+    measured: Measured,
+) -> Result<()> {
     let shutdown = node.shutdown_token();
-    let gossip = start_gossip(setup, node, measured.status.clone()).await?;
+    let gossip = start_gossip(setup, node, meeting.introduction, measured.status.clone()).await?;
+    tokio::spawn(pass_on_found(gossip.watch_peers(), meeting.found));
     measured.follow(&gossip);
     context.output.result(&setup.ready(node, &gossip))?;
     tokio::select! {
@@ -316,7 +355,24 @@ fn engine_metrics() -> String {
     text
 }
 
-async fn start_gossip(setup: &Setup, node: &NodeHandle, status: StatusView) -> Result<GossipHandle> {
+/// Tells the sequencer where those agree on blocks that transactions are exchanged with, until nobody is any more.
+async fn pass_on_found(
+    mut peers: watch::Receiver<Vec<PeerInfo>>,
+    found: watch::Sender<BTreeSet<PeerAddress>>,
+) {
+    while peers.changed().await.is_ok() {
+        let addresses = peers.borrow_and_update();
+        let addresses = addresses.iter().filter_map(|peer| peer.consensus.as_ref()?.to_string().parse().ok());
+        found.send_replace(addresses.collect());
+    }
+}
+
+async fn start_gossip(
+    setup: &Setup,
+    node: &NodeHandle,
+    introduction: Option<Multiaddr>,
+    status: StatusView,
+) -> Result<GossipHandle> {
     let (sender, behind) = watch::channel(status.get().is_behind);
     let shutdown = node.shutdown_token();
     tokio::spawn(async move {
@@ -324,7 +380,7 @@ async fn start_gossip(setup: &Setup, node: &NodeHandle, status: StatusView) -> R
             sender.send_replace(status.get().is_behind);
         }
     });
-    let config = setup.gossip_config(node, behind)?;
+    let config = setup.gossip_config(node, introduction, behind)?;
     Ok(Gossip::start(config, Arc::clone(node.mempool()), node.shutdown_token()).await?)
 }
 

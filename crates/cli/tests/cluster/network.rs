@@ -26,6 +26,20 @@ pub fn myelin() -> Command {
     command
 }
 
+/// A node that knows whom it is told, and reaches nobody past the links.
+fn node_command(arguments: &[String]) -> Command {
+    let mut command = finding_command(arguments);
+    command.env("MYELIN_DISCOVERY", "false");
+    command
+}
+
+/// A node that finds others through those that it is told.
+fn finding_command(arguments: &[String]) -> Command {
+    let mut command = myelin();
+    command.args(arguments).env_remove("MYELIN_DISCOVERY");
+    command
+}
+
 /// Waits until `holds`; fails with `what` when it takes too long.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -146,8 +160,7 @@ impl Network {
             arguments.extend(["--gossip-peers".into(), peer]);
         }
         arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
-        let mut command = myelin();
-        command.args(&arguments);
+        let mut command = node_command(&arguments);
         change(&mut command);
         self.nodes[index] = Some(Node::start(&format!("node-{index}"), self.logs(), command));
     }
@@ -173,9 +186,32 @@ impl Network {
             arguments.extend(["--gossip-peers".into(), multiaddress(ports.gossip)]);
         }
         arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
-        let mut command = myelin();
-        command.args(&arguments);
-        Node::start(name, self.logs(), command)
+        Node::start(name, self.logs(), node_command(&arguments))
+    }
+
+    /// Starts a validator that knows the first one only, past the links, and is to find the others.
+    pub fn start_node_that_finds(&mut self, index: usize) {
+        let Ports { consensus, gossip } = self.ports[index];
+        let mut arguments = self.common_arguments(&self.base_path(index));
+        arguments.extend(["--validator".into(), "--p2p-listen".into(), multiaddress(consensus)]);
+        arguments.extend(["--gossip-listen".into(), multiaddress(gossip)]);
+        if index != 0 {
+            arguments.extend(self.first_as_only_peer());
+        }
+        self.nodes[index] =
+            Some(Node::start(&format!("node-{index}"), self.logs(), finding_command(&arguments)));
+    }
+
+    /// Starts a node that is no validator, knows the first one only, and is to find the others.
+    pub fn start_follower_that_finds(&self, name: &str) -> Node {
+        let mut arguments = self.common_arguments(&self.directory.path().join(name));
+        arguments.extend(self.first_as_only_peer());
+        Node::start(name, self.logs(), finding_command(&arguments))
+    }
+
+    fn first_as_only_peer(&self) -> [String; 4] {
+        let Ports { consensus, gossip } = self.ports[0];
+        ["--p2p-peers".into(), multiaddress(consensus), "--gossip-peers".into(), multiaddress(gossip)]
     }
 
     /// Starts a node that is no validator and knows these peers only, if any.
@@ -185,9 +221,7 @@ impl Network {
         for peer in peers {
             arguments.extend(["--p2p-peers".into(), multiaddress(*peer)]);
         }
-        let mut command = myelin();
-        command.args(&arguments);
-        Node::start(name, self.logs(), command)
+        Node::start(name, self.logs(), node_command(&arguments))
     }
 
     /// Where validator `index` is reached for blocks.
@@ -396,6 +430,11 @@ impl Node {
     pub fn height(&self) -> u64 {
         let header = self.ask("chain_getHeader", serde_json::json!([]));
         number(&header["number"])
+    }
+
+    /// How many nodes it agrees on blocks with.
+    pub fn peers(&self) -> u64 {
+        self.ask("system_health", serde_json::json!([]))["peers"].as_u64().expect("a number")
     }
 
     /// Hash and state root of a block.
