@@ -9,6 +9,7 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -50,7 +51,8 @@ impl Door {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((inside, _)) => {
-                        connections.spawn(lead(inside, self.peer.clone(), self.place, Arc::clone(&shared)));
+                        let hang_up = shared.hang_up.subscribe();
+                        connections.spawn(lead(inside, self.peer.clone(), self.place, Arc::clone(&shared), hang_up));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "the engine cannot connect to a peer");
@@ -64,11 +66,21 @@ impl Door {
 }
 
 /// When the peer cannot be reached, the engine sees that the connection ends, and tries again later.
-async fn lead(inside: TcpStream, peer: PeerAddress, place: Option<usize>, shared: Arc<Shared>) {
+async fn lead(
+    inside: TcpStream,
+    peer: PeerAddress,
+    place: Option<usize>,
+    shared: Arc<Shared>,
+    mut hang_up: watch::Receiver<u64>,
+) {
     match reach(&peer).await {
         Ok(outside) => {
             place.into_iter().for_each(|place| shared.contacts.opened(place));
-            if let Err(error) = pass(inside, outside, place, &shared).await {
+            let ended = tokio::select! {
+                ended = pass(inside, outside, place, &shared) => ended,
+                _ = hang_up.changed() => Ok(()),
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, %peer, "a connection to a peer has ended");
             }
             place.into_iter().for_each(|place| shared.contacts.ended(place));

@@ -4,7 +4,8 @@
 //! listens on a port of this machine only, and what comes in at the public one is passed on to it:
 //!
 //! - An *address* (in IPv6, a /64 network) has a limited number of connections, and so have all strangers together. A new
-//!   connection costs as much as some bytes.
+//!   connection costs as much as some bytes. When strangers have all their places, the address with the most of them makes
+//!   room for one that has fewer.
 //! - Bytes are taken from the allowance of their address, which fills up again at a steady rate, and from one that all
 //!   strangers share. While either is empty, nothing more is read, so that TCP makes the sender wait.
 //! - An address that keeps its own allowance empty for too long is dropped, and refused for a while.
@@ -22,7 +23,7 @@ mod door;
 mod ledger;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener},
     sync::{
@@ -39,15 +40,15 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
         TcpListener, TcpSocket, TcpStream,
     },
-    sync::Notify,
-    task::JoinSet,
+    sync::watch,
+    task::{AbortHandle, JoinSet},
     time::{interval, sleep, MissedTickBehavior},
 };
 
 pub(crate) use self::ledger::Origin;
 use self::{
     door::Door,
-    ledger::{Ledger, Passage, Standing},
+    ledger::{Admission, Ledger, Passage, Place, Standing},
 };
 use crate::{contacts::Contacts, BftError, PeerAddress};
 
@@ -210,6 +211,8 @@ pub(crate) struct Gate {
     doors: Vec<Door>,
     shared: Arc<Shared>,
     connections: JoinSet<()>,
+    /// What ends them, each by its place.
+    ends: HashMap<Place, AbortHandle>,
 }
 
 struct Shared {
@@ -220,7 +223,8 @@ struct Shared {
     contacts: Arc<Contacts>,
     /// When the operator was told last that a named peer is made to wait.
     told: Mutex<Option<Instant>>,
-    hang_up: Notify,
+    /// Counts how often all connections had to end. They look from before they were made, so that none is missed.
+    hang_up: watch::Sender<u64>,
 }
 
 impl Gate {
@@ -243,7 +247,7 @@ impl Gate {
             counters,
             contacts,
             told: Mutex::new(None),
-            hang_up: Notify::new(),
+            hang_up: watch::Sender::default(),
         };
         let peers = persistent_peers.iter().enumerate();
         let doors =
@@ -254,6 +258,7 @@ impl Gate {
             doors,
             shared: Arc::new(shared),
             connections: JoinSet::new(),
+            ends: HashMap::new(),
         })
     }
 
@@ -287,29 +292,42 @@ impl Gate {
                     }
                 },
                 Some(_) = self.connections.join_next() => {}
-                _ = sweep.tick() => self.shared.ledger.lock().sweep(Instant::now()),
+                _ = sweep.tick() => {
+                    self.shared.ledger.lock().sweep(Instant::now());
+                    self.ends.retain(|_, end| !end.is_finished());
+                }
             }
         }
     }
 
     fn welcome(&mut self, connection: TcpStream, origin: Origin) {
         let standing = self.shared.standing(origin);
-        if !self.shared.ledger.lock().admit(origin, standing, Instant::now()) {
+        let admission = self.shared.ledger.lock().admit(origin, standing, Instant::now());
+        let Some(Admission { place, instead_of }) = admission else {
             count(&self.shared.counters.refused, 1);
             return;
-        }
+        };
         count(&self.shared.counters.accepted, 1);
-        let admitted = Admitted { shared: Arc::clone(&self.shared), origin, standing };
-        self.connections.spawn(async move {
+        if let Some(end) = instead_of.and_then(|place| self.ends.remove(&place)) {
+            end.abort();
+        }
+        let admitted = Admitted { shared: Arc::clone(&self.shared), origin, standing, place };
+        let mut hang_up = self.shared.hang_up.subscribe();
+        let end = self.connections.spawn(async move {
             let passing = async {
                 let inside = TcpStream::connect(admitted.shared.engine).await?;
                 let guest = Guest { shared: Arc::clone(&admitted.shared), origin, standing };
                 guest.pass(connection, inside).await
             };
-            if let Err(error) = passing.await {
+            let ended = tokio::select! {
+                ended = passing => ended,
+                _ = hang_up.changed() => Ok(()),
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, ?origin, "a connection of another node has ended");
             }
         });
+        self.ends.insert(place, end);
     }
 }
 
@@ -328,7 +346,7 @@ pub(crate) struct GateHandle(Arc<Shared>);
 impl GateHandle {
     /// Ends all connections that there are.
     pub fn hang_up(&self) {
-        self.0.hang_up.notify_waiters();
+        self.0.hang_up.send_modify(|times| *times = times.wrapping_add(1));
     }
 
     /// Opens a way to a peer that nobody has named.
@@ -362,11 +380,12 @@ struct Admitted {
     shared: Arc<Shared>,
     origin: Origin,
     standing: Standing,
+    place: Place,
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.shared.ledger.lock().leave(self.origin, self.standing);
+        self.shared.ledger.lock().leave(self.origin, self.standing, self.place);
     }
 }
 
@@ -387,7 +406,6 @@ impl Guest {
         tokio::select! {
             ended = self.pass_in(from_outside, to_inside) => ended,
             ended = tokio::io::copy(&mut from_inside, &mut to_outside) => ended.map(drop),
-            () = self.shared.hang_up.notified() => Ok(()),
         }
     }
 
