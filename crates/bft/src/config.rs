@@ -69,8 +69,14 @@ impl BftConfig {
         Self { persistent_peers, ..self }
     }
 
+    /// The engine's log of what this node has signed in the height under way.
     pub(crate) fn log_path(&self) -> PathBuf {
         self.home.join("consensus.wal")
+    }
+
+    /// The same for an engine that only follows. It empties its log when it begins, and the other has to survive that.
+    pub(crate) fn following_log_path(&self) -> PathBuf {
+        self.home.join("following.wal")
     }
 
     pub(crate) fn guard_path(&self) -> PathBuf {

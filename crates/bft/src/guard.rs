@@ -66,7 +66,7 @@ struct Row {
     is_outdated: bool,
 }
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Why nothing is signed.
 #[derive(Debug, thiserror::Error)]

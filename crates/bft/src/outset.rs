@@ -83,8 +83,10 @@ impl Outset {
         };
         let follows = outset.follows();
         status.set_should_have_peers(follows || status.get().should_have_peers);
-        if status.get().should_have_peers && outset.is_old() {
-            *outset.lead.lock() = Lead::unknown(Instant::now().into_std());
+        if outset.own.is_some() && outset.is_old() && (status.get().should_have_peers || outset.has_others())
+        {
+            let is_new_chain = application.chain().head().number() == 0;
+            *outset.lead.lock() = Lead::unknown(is_new_chain, Instant::now().into_std());
         }
         {
             let mut view = outset.view.lock();
@@ -201,6 +203,12 @@ impl Outset {
         let Some(own) = self.own else { return true };
         let next = self.application.chain().head().number().saturating_add(1);
         self.application.params(next).is_ok_and(|params| params.validators.get(&own).is_none())
+    }
+
+    /// Whether there are other validators.
+    fn has_others(&self) -> bool {
+        let next = self.application.chain().head().number().saturating_add(1);
+        self.application.params(next).is_ok_and(|params| params.validators.members().len() > 1)
     }
 
     fn dials_nobody(&self) -> bool {

@@ -117,7 +117,8 @@ impl Prospects {
         }
     }
 
-    /// The peer that has failed least, of those that may be dialled.
+    /// The peer that has failed least, of those that may be dialled, at the host that has failed least: somebody who makes up
+    /// ever new peers at a few hosts is tried after everybody else.
     fn choose(&self, found: &BTreeSet<PeerAddress>, census: &Census, now: Instant) -> Option<PeerAddress> {
         let failures = |peer: &PeerAddress| self.failures.get(peer).copied();
         let may_be_dialled = |peer: &&PeerAddress| {
@@ -126,7 +127,12 @@ impl Prospects {
             !is_known && !is_resting && !self.is_dialled(peer) && !self.is_crowded(peer)
         };
         let choices = found.iter().filter(may_be_dialled);
-        choices.min_by_key(|peer| failures(peer).map_or(0, |failures| failures.count)).cloned()
+        let at_host = |peer: &PeerAddress| {
+            let of_host = self.failures.iter().filter(|(other, _)| is_same_host(other, peer));
+            of_host.map(|(_, failures)| failures.count).fold(0, u32::saturating_add)
+        };
+        let own = |peer: &PeerAddress| failures(peer).map_or(0, |failures| failures.count);
+        choices.min_by_key(|peer| (at_host(peer), own(peer))).cloned()
     }
 
     /// Whether this node dials the address, or somebody of this name elsewhere.

@@ -37,7 +37,7 @@ use crate::{
     network_key,
     outset::Outset,
     prospects::Census,
-    resumption::{Goal, Stance},
+    resumption::Goal,
     scout::Scout,
     signing::{Signer, Verifier},
     status::StatusView,
@@ -169,7 +169,11 @@ impl Session<'_> {
     ) -> Result<(Channels<Context>, EngineHandle), BftError> {
         let chain = self.application.chain().genesis_hash();
         let next = self.application.chain().tip().number().saturating_add(1);
-        engine_log::check(&self.config.log_path(), next)?;
+        let log_path = match self.signing_guard() {
+            Some(_) => self.config.log_path(),
+            None => self.config.following_log_path(),
+        };
+        engine_log::check(&log_path, next)?;
         let keypair = network_key::load_or_create(&self.config.network_key_path())?;
         let own = self.config.key.as_ref().map(|key| key.public()).zip(self.signing_guard().cloned());
         let network_codec = WireCodec::network(
@@ -190,7 +194,7 @@ impl Session<'_> {
             None => ConsensusContext::new_full_node(Address([0; 32]), verifier),
         };
         EngineBuilder::new(Context, EngineConfig::new(self.config, self.listen, self.peers, &chain)?)
-            .with_default_wal(WalContext::new(self.config.log_path(), WireCodec::log(own)))
+            .with_default_wal(WalContext::new(log_path, WireCodec::log(own)))
             .with_default_network(NetworkContext::new(identity, network_codec))
             .with_default_sync(SyncContext::new(WireCodec::default()))
             .with_default_consensus(consensus)
@@ -293,11 +297,7 @@ async fn carry(
                 unanswered = 0;
                 session.status.set_peers(census.peers.len());
                 session.outset.connected(census.peers.len());
-                // A validator that listens how far its peers are listens to those that it was to have, and not the longer
-                // because others come.
-                if session.outset.stance() != Stance::Listen {
-                    scout.look(&census);
-                }
+                scout.look(&census);
             }
             // A worker that has no room for it is busy with blocks, and looks at their number itself.
             _ = flush.tick() => drop(jobs.try_send(Job::Flush)),

@@ -227,7 +227,8 @@ impl Worker {
 
     fn begin(&mut self) -> Result<(), BftError> {
         if let Some(reply) = self.ready.take() {
-            self.setup.status.set_signs(self.setup.signs());
+            let is_member = self.own_key().is_some_and(|own| self.validators().get(&own).is_some());
+            self.setup.status.set_signs(self.setup.signs() && is_member);
             // Whoever asked may be gone.
             let _ = reply.send((self.height().into(), self.height_params()?));
         }

@@ -240,8 +240,13 @@ fn fresh_account(seed: u32) -> myelin_chain::AccountId {
 async fn a_second_node_with_a_key_in_use_never_signs() {
     let network = Network::new(250, &[1, 1, 1, 1]);
     let nodes = network.start_all();
-    // What a second one finds is more than it takes for up to date.
-    nodes[0].reach(24).await;
+    let follower = network.start_follower(8);
+    follower.reach(2).await;
+    follower.stop().await;
+    SigningGuard::create(&network.guard(8), secret(3).public()).unwrap();
+    // What it finds then is more than it takes for up to date.
+    let height = nodes[0].height() + 24;
+    nodes[0].reach(height).await;
     let error = network.start_with_key(8, 3).failure().await.to_string();
     assert!(error.contains("another node signs with its key"), "{error}");
     let height = nodes[0].height() + 2;

@@ -316,8 +316,9 @@ impl Service {
     fn dial(&mut self, now: Instant) {
         let connected = |id: &PeerId| self.peers.contains_key(id);
         let mut due = self.book.due_persistent(now, connected);
-        if self.peers.len() < self.limits.wanted_peers {
-            let missing = self.limits.wanted_peers - self.peers.len();
+        let dialled = self.dialled();
+        if dialled < self.limits.wanted_peers {
+            let missing = self.limits.wanted_peers - dialled;
             let count = MAX_DIALS.min(missing).saturating_sub(self.book.dialing_candidates());
             due.extend(self.book.due_candidates(count, now, connected));
         }
@@ -343,8 +344,13 @@ impl Service {
         }
     }
 
+    /// Peers that this node has chosen. Who comes by himself does not count: that may be one who wants to be all that there is.
+    fn dialled(&self) -> usize {
+        self.peers.values().filter(|peer| !peer.inbound).count()
+    }
+
     fn look_for_peers(&mut self, now: Instant) {
-        if self.peers.len() >= self.limits.wanted_peers {
+        if self.dialled() >= self.limits.wanted_peers {
             return;
         }
         let due = |peer: &Peer| peer.is_free(now) && peer.discovery <= now;

@@ -82,6 +82,20 @@ fn any_node_is_killed_under_load_and_comes_back() {
 }
 
 #[test]
+fn a_network_that_was_away_as_a_whole_goes_on() {
+    let mut network = Network::start(4, BLOCK_TIME);
+    network.wait_for_blocks(4);
+    for _ in 0..cycles(2) {
+        // Killed in the middle of a height, in which most have voted; then for so long that all listen before they sign.
+        (0..4).for_each(|index| network.kill(index));
+        std::thread::sleep(Duration::from_secs(6));
+        (0..4).for_each(|index| network.start_node(index));
+        network.wait_for_blocks(3);
+    }
+    network.assert_agreement();
+}
+
+#[test]
 fn the_chain_goes_on_without_one_of_four() {
     let mut network = Network::start(4, BLOCK_TIME);
     network.wait_for_blocks(4);
