@@ -333,6 +333,14 @@ fn weights_that_say_nothing_have_to_be_meant() {
 }
 
 #[test]
+fn the_readme_shows_the_genesis_that_everybody_gets() {
+    let chain = Chain::start(&["--block-time", "manual"]);
+    let answer = chain.request("chain_getBlockHash", &serde_json::json!([0])).expect("an answer");
+    let genesis = answer["result"].as_str().expect("a hash");
+    assert!(include_str!("../../../README.md").contains(&format!("genesis     {genesis}")), "{genesis}");
+}
+
+#[test]
 fn a_completion_script_is_no_document() {
     let refused = failure(&["--json", "completions", "bash"]);
     assert!(refused.contains("leave out --json"), "{refused}");
