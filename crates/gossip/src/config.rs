@@ -53,7 +53,7 @@ pub struct GossipLimits {
     pub max_inbound: u32,
     /// Peers that this node connects to beside the persistent ones.
     pub max_outbound: u32,
-    /// Below this many peers, a node looks for more. At 0 it never asks for, nor dials, others than persistent ones.
+    /// Below this many peers that it has dialled, a node looks for more. At 0 it never asks for, nor dials, others than persistent ones.
     pub wanted_peers: usize,
     /// Peers with one address; loopback addresses are exempt.
     pub max_peers_per_ip: usize,

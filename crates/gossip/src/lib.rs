@@ -23,7 +23,7 @@
 //!    too many faults, or one message that no honest node sends, get the peer disconnected and banned for a while, longer
 //!    each time.
 //! 5. A node that is behind with its chain answers *busy* and takes nothing; the sender keeps its place and tries again later.
-//! 6. A node with fewer peers than it wants asks its peers for the addresses of theirs. It passes on only addresses that
+//! 6. A node that has dialled fewer peers than it wants asks its peers for the addresses of theirs. It passes on only addresses that
 //!    it dialled itself, or that a peer claims on the very host that the connection comes from, and never tells the address of
 //!    a private network to a peer outside of it.
 //! 7. A node that others may dial to agree on blocks with it tells each peer the port and the name under which they reach it,
