@@ -10,16 +10,16 @@ use myelin_chain::{
     sequencer::{Running, Sequencer},
     Application, SequencerError,
 };
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{BftConfig, PeerAddress},
     contacts::Contacts,
-    gate::{self, EnginePort, Gate},
-    guard::SigningGuard,
+    gate::{self, EnginePort, Gate, GateHandle},
+    guard::{Doubt, SigningGuard},
+    network_key,
     outset::Outset,
-    resumption::Goal,
+    resumption::{Goal, Stance},
     session::{Session, SessionEnd},
     status::StatusView,
     BftError,
@@ -37,8 +37,7 @@ pub struct Bft {
 impl Bft {
     /// A sequencer that takes part as configured once it runs.
     pub fn new(config: BftConfig) -> Self {
-        let should_have_peers = config.discovery || !config.persistent_peers.is_empty();
-        let status = StatusView::new(&config.name, should_have_peers);
+        let status = StatusView::new(&config.name, !config.persistent_peers.is_empty());
         let contacts = Arc::new(Contacts::new(&config.persistent_peers));
         Self { config, status, contacts, outset: None, listener: None }
     }
@@ -52,6 +51,25 @@ impl Bft {
         Ok(Self { listener: Some(listener), ..self })
     }
 
+    /// Where others reach this node, on whatever host it is: `/tcp/<port>/p2p/<name>`. Makes its name when there is none.
+    ///
+    /// # Errors
+    /// When the file with its network key cannot be read, or made.
+    pub fn introduction(&self) -> Result<String, BftError> {
+        let address = match self.listener.as_ref().map(TcpListener::local_addr) {
+            Some(Ok(bound)) => bound,
+            _ => self.config.listen,
+        };
+        self.create_home()?;
+        let name = network_key::load_or_create(&self.config.network_key_path())?.public().to_peer_id();
+        Ok(format!("/tcp/{}/p2p/{name}", address.port()))
+    }
+
+    fn create_home(&self) -> Result<(), BftError> {
+        let home = &self.config.home;
+        fs::create_dir_all(home).map_err(|source| BftError::Home { path: home.clone(), source })
+    }
+
     /// Tells how the node stands in its network, while it runs and before.
     pub fn status(&self) -> StatusView {
         self.status.clone()
@@ -62,31 +80,16 @@ impl Bft {
             Some(outset) => outset,
             None => self.outset(&application),
         };
-        let home = &self.config.home;
-        fs::create_dir_all(home).map_err(|source| BftError::Home { path: home.clone(), source })?;
+        self.create_home()?;
         let listener = match self.listener.take() {
             Some(listener) => listener,
             None => gate::listen(self.config.listen)?,
         };
-        if self.config.discovery {
-            // Peers are told where the engine listens, so it has to be the public port.
-            drop(listener);
-            return self
-                .run_sessions(
-                    self.config.listen,
-                    &self.config.persistent_peers,
-                    None,
-                    &outset,
-                    &application,
-                    &shutdown,
-                )
-                .await;
-        }
         let port = EnginePort::reserve()?;
         let gate = self.gate(listener, port.address())?;
-        let (peers, hang_up) = (gate.ways_out(), gate.hang_up());
+        let (peers, handle) = (gate.ways_out(), gate.handle());
         tokio::select! {
-            ended = self.run_sessions(port.address(), &peers, Some(&hang_up), &outset, &application, &shutdown) => ended,
+            ended = self.run_sessions(port.address(), &peers, &handle, &outset, &application, &shutdown) => ended,
             () = gate.run() => Err(BftError::NetworkStopped),
         }
     }
@@ -103,14 +106,16 @@ impl Bft {
         &self,
         listen: SocketAddr,
         peers: &[PeerAddress],
-        hang_up: Option<&Notify>,
+        gate: &GateHandle,
         outset: &Arc<Outset>,
         application: &Application,
         shutdown: &CancellationToken,
     ) -> Result<(), BftError> {
         let guard = self.open_guard(application)?;
         let mut is_first = true;
-        let mut follow_until = guard.as_ref().and_then(|guard| doubtful(guard, application));
+        let mut follow_until = guard.as_ref().and_then(|guard| {
+            doubtful(guard, application).or_else(|| may_be_behind(outset, application).then_some(Goal::Peers))
+        });
         loop {
             if let (Some(guard), Some(goal)) = (&guard, follow_until) {
                 self.ensure_somebody_to_follow(application, guard, goal)?;
@@ -125,7 +130,7 @@ impl Bft {
                 status: &self.status,
                 outset,
                 follow_until,
-                hang_up,
+                gate,
                 is_first,
             };
             is_first = false;
@@ -186,12 +191,22 @@ fn doubtful(guard: &SigningGuard, application: &Application) -> Option<Goal> {
     }
 }
 
+/// Whether a validator starts with an old block, so that others are perhaps ahead. It follows from the start then, because the
+/// way from signing to following takes longer than the other. On a new chain nobody is likely to be ahead, and it listens first.
+fn may_be_behind(outset: &Outset, application: &Application) -> bool {
+    application.chain().tip().number() > 0 && outset.stance() != Stance::TakePart
+}
+
 fn warn_that_it_follows(guard: &SigningGuard, goal: Goal) {
     match goal {
-        Goal::Peers => tracing::info!("others are ahead; this validator follows them, and signs nothing, until it is as far"),
+        Goal::Peers => tracing::info!("others may be ahead; this validator follows them, and signs nothing, until it is as far"),
         Goal::Height(height) => tracing::warn!(
             height,
             "this validator has signed messages that its log or its chain does not know of; it follows the others, and signs nothing, until that height is past"
+        ),
+        Goal::NewBlock(Doubt::Outdated) => tracing::warn!(
+            "{} is older than a vote of this validator that others have, so what it has signed is not known; it follows the others, and signs nothing, until they have decided a block without it; if another node signs with its key, stop that one",
+            guard.path().display(),
         ),
         Goal::NewBlock(doubt) => tracing::warn!(
             "{} {doubt}, so what this validator has signed is not known; it follows the others, and signs nothing, until they have decided a block without it; if its key has never signed anything, stop it and run `myelin signing-guard --new --base-path DIR`",

@@ -1,6 +1,7 @@
 //! How a node takes part.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -10,6 +11,7 @@ use std::{
 
 use arc_malachitebft_app_channel::app::net::Multiaddr;
 use myelin_chain::local::{system_clock, WallClock};
+use tokio::sync::watch;
 
 use crate::{ConsensusObserver, ConsensusSecret, GateLimits, SigningGuard};
 
@@ -24,8 +26,8 @@ pub struct BftConfig {
     pub listen: SocketAddr,
     /// Nodes to stay connected with.
     pub persistent_peers: Vec<PeerAddress>,
-    /// Find further nodes through those that are known. The node then listens without a [gate](crate::GateLimits).
-    pub discovery: bool,
+    /// Further nodes that are found while it runs, each with its name. Some are dialled as long as there are too few peers.
+    pub discovered: Option<watch::Receiver<BTreeSet<PeerAddress>>>,
     /// How the node is called in logs and metrics.
     pub name: String,
     /// What other nodes may use up.
@@ -47,7 +49,7 @@ impl BftConfig {
             home: home.into(),
             listen,
             persistent_peers: Vec::new(),
-            discovery: false,
+            discovered: None,
             name: format!("node-{}", listen.port()),
             limits: GateLimits::default(),
             clock: system_clock(),
@@ -67,6 +69,7 @@ impl BftConfig {
         Self { persistent_peers, ..self }
     }
 
+    /// The engine's log of what this node has signed in the height under way.
     pub(crate) fn log_path(&self) -> PathBuf {
         self.home.join("consensus.wal")
     }
@@ -81,7 +84,7 @@ impl BftConfig {
 }
 
 /// Where to reach a node: `host:port`, or a multiaddress such as `/dns/node.example/tcp/26656`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeerAddress(String);
 
 impl PeerAddress {
@@ -97,6 +100,16 @@ impl PeerAddress {
         let is_known = matches!(kind, "ip4" | "ip6" | "dns" | "dns4" | "dns6");
         let is_tcp = suffix.is_empty() || suffix.starts_with("/p2p/");
         (is_known && is_tcp).then_some((kind, host, port.parse().ok()?, suffix))
+    }
+
+    /// The name that the peer has to prove there, if one is given.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.parts()?.3.strip_prefix("/p2p/")
+    }
+
+    /// Its host and port, as they are written.
+    pub(crate) fn host_and_port(&self) -> Option<(&str, u16)> {
+        self.parts().map(|(_, host, port, _)| (host, port))
     }
 
     /// Its IP address, if it names one.
@@ -131,7 +144,7 @@ impl PeerAddress {
 
 /// Not an address of a node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not the address of a node; write host:port or a multiaddress such as /ip4/192.0.2.1/tcp/26656")]
+#[error("\"{0}\" is not the address of a node; write one such as /ip4/192.0.2.1/tcp/30333 or /dns/node.example/tcp/30333")]
 pub struct BadPeerAddress(String);
 
 impl From<SocketAddr> for PeerAddress {

@@ -66,6 +66,9 @@ impl Contacts {
 
     /// Says of each peer, none of which is of any use, what is known about it.
     pub fn describe(&self) -> String {
+        if self.is_empty() {
+            return "those that were found cannot be reached".to_owned();
+        }
         let newest = self.newest.lock();
         let peers = self.peers.iter().zip(newest.iter()).take(MAX_DESCRIBED);
         let mut text = peers.map(|(peer, contact)| describe(peer, contact)).collect::<Vec<_>>().join("; ");

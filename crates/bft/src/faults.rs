@@ -2,7 +2,7 @@
 
 use myelin_chain::{block::extrinsics_root, Block, Hash, MAX_BODY_BYTES};
 
-/// How a proposer misbehaves whenever it is its turn.
+/// How a validator misbehaves: as a proposer, whenever it is its turn, or all the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It claims a state that execution does not give.
@@ -11,6 +11,8 @@ pub enum Fault {
     OversizedBlock,
     /// What it sends is not the block that it names.
     GarbageParts,
+    /// It goes on signing after it saw that another node signs with its key.
+    SharesKey,
 }
 
 impl Fault {
@@ -23,7 +25,7 @@ impl Fault {
                 block.body.push(vec![0; MAX_BODY_BYTES]);
                 block.header.extrinsics_root = extrinsics_root(&block.body);
             }
-            Self::GarbageParts => return None,
+            Self::GarbageParts | Self::SharesKey => return None,
         }
         Some(block)
     }

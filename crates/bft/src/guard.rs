@@ -62,9 +62,11 @@ struct Row {
     sequence: u64,
     /// The chain and what was signed on it; nothing as long as the key is new.
     signed: Option<(Hash, Signed)>,
+    /// Whether others have a newer vote.
+    is_outdated: bool,
 }
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Why nothing is signed.
 #[derive(Debug, thiserror::Error)]
@@ -154,10 +156,12 @@ impl SigningGuard {
     /// [`GuardError::Exists`] when there is one that is whole, and [`GuardError::Disk`].
     pub fn create(path: &Path, key: ConsensusKey) -> Result<(), GuardError> {
         let disk = |source| GuardError::Disk { path: path.to_owned(), source };
-        match read_rows(path).map_err(disk)? {
+        let known = read_rows(path).map_err(disk)?.and_then(|rows| newest(rows).known());
+        match known {
             Ok(_) => Err(GuardError::Exists { path: path.to_owned() }),
             Err(_) => {
-                write_file(path, &Row { version: VERSION, key, sequence: 0, signed: None }).map_err(disk)
+                let row = Row { version: VERSION, key, sequence: 0, signed: None, is_outdated: false };
+                write_file(path, &row).map_err(disk)
             }
         }
     }
@@ -174,7 +178,7 @@ impl SigningGuard {
                 if !rows.iter().all(is_own) {
                     return Err(GuardError::Foreign { path: path.to_owned() });
                 }
-                Ok(Memory::open(path, rows).map_err(disk)?)
+                Memory::open(path, rows).map_err(disk)?
             }
             Err(doubt) => Err(doubt),
         };
@@ -197,7 +201,10 @@ impl SigningGuard {
             Ok(rows) if rows.iter().any(|row| row.key != key) => {
                 Err(GuardError::Foreign { path: path.to_owned() })
             }
-            Ok(rows) => Ok(Ok(newest(rows).signed.map(|(_, signed)| signed.newest))),
+            Ok(rows) => {
+                let known = newest(rows).known();
+                Ok(known.map(|row| row.signed.map(|(_, signed)| signed.newest)))
+            }
             Err(doubt) => Ok(Err(doubt)),
         }
     }
@@ -246,12 +253,11 @@ impl SigningGuard {
     /// [`GuardError::Disk`].
     pub fn distrust(&self) -> Result<(), GuardError> {
         let mut state = self.state.lock();
-        if let Ok(memory) = &state.memory {
-            memory
-                .file
-                .set_len(0)
-                .and_then(|()| memory.file.sync_all())
-                .map_err(|source| self.disk(source))?;
+        if let Ok(memory) = &mut state.memory {
+            let sequence = memory.sequence.wrapping_add(1);
+            let signed = memory.published.clone().map(|signed| (self.chain, signed));
+            let row = Row { version: VERSION, key: self.key, sequence, signed, is_outdated: true };
+            write_slot(&mut memory.file, sequence % SLOTS, &row).map_err(|source| self.disk(source))?;
             state.memory = Err(Doubt::Outdated);
         }
         Ok(())
@@ -268,8 +274,7 @@ impl SigningGuard {
             write_file(&self.path, &row)?;
             Memory::open(&self.path, [row.clone(), row.clone()])
         };
-        let memory = open().map_err(|source| self.disk(source))?;
-        self.state.lock().memory = Ok(memory);
+        self.state.lock().memory = open().map_err(|source| self.disk(source))?;
         Ok(())
     }
 
@@ -327,7 +332,13 @@ impl SigningGuard {
     }
 
     fn row(&self, sequence: u64, signed: Signed) -> Row {
-        Row { version: VERSION, key: self.key, sequence, signed: Some((self.chain, signed)) }
+        Row {
+            version: VERSION,
+            key: self.key,
+            sequence,
+            signed: Some((self.chain, signed)),
+            is_outdated: false,
+        }
     }
 
     fn unknown(&self, wanted: Place) -> GuardError {
@@ -343,19 +354,29 @@ impl Row {
     fn chain(&self) -> Option<Hash> {
         self.signed.as_ref().map(|(chain, _)| *chain)
     }
+
+    /// The row, unless others have a newer vote.
+    fn known(self) -> Result<Self, Doubt> {
+        match self.is_outdated {
+            false => Ok(self),
+            true => Err(Doubt::Outdated),
+        }
+    }
 }
 
 impl Memory {
-    fn open(path: &Path, rows: [Row; SLOTS as usize]) -> io::Result<Self> {
-        let newest = newest(rows);
-        let signed = newest.signed.map(|(_, signed)| signed);
-        Ok(Self {
-            file: OpenOptions::new().write(true).open(path)?,
-            sequence: newest.sequence,
-            published: signed.clone(),
-            signed: signed.clone(),
-            unconfirmed: signed,
-        })
+    fn open(path: &Path, rows: [Row; SLOTS as usize]) -> io::Result<Result<Self, Doubt>> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        Ok(newest(rows).known().map(|row| {
+            let signed = row.signed.map(|(_, signed)| signed);
+            Self {
+                file,
+                sequence: row.sequence,
+                published: signed.clone(),
+                signed: signed.clone(),
+                unconfirmed: signed,
+            }
+        }))
     }
 }
 
@@ -665,7 +686,11 @@ mod tests {
         guard.distrust().unwrap();
         assert_eq!(guard.doubt(), Some(Doubt::Outdated));
         assert_permits_nothing(&guard);
-        assert_permits_nothing(&home.open_as_it_is());
+        let again = home.open_as_it_is();
+        assert_eq!(again.doubt(), Some(Doubt::Outdated), "the reason is remembered");
+        assert_permits_nothing(&again);
+        again.trust_after(9).unwrap();
+        assert_eq!((home.open_as_it_is().doubt(), home.open_as_it_is().height()), (None, Some(9)));
     }
 
     #[test]

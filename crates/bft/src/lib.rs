@@ -17,6 +17,7 @@
 //!   ([`Lookahead`](myelin_chain::Lookahead)). While it signs nothing, it writes several blocks in one transaction, on another
 //!   thread as well, and nobody sees them before.
 //! - What other nodes may use up is bounded by a [gate](GateLimits) between them and the engine.
+//! - Peers that the operator has not named are [found](BftConfig::discovered) elsewhere; some of them are dialled, as strangers.
 //! - A node without a consensus key, or whose key is not in the set, follows in the same way.
 
 #![cfg_attr(
@@ -52,7 +53,9 @@ mod outset;
 pub mod pace;
 pub mod parts;
 pub mod proposer;
+mod prospects;
 mod resumption;
+mod scout;
 mod session;
 pub mod signing;
 mod status;

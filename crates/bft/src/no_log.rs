@@ -1,7 +1,8 @@
-//! The engine's log for a node without a key.
+//! The engine's log while a node only follows.
 //!
 //! The log keeps a validator from saying after a crash what contradicts what it said before. Who says nothing needs none: the
-//! engine writes nothing to it then, but begins it anew at every height, and waits until that is on disk.
+//! engine writes nothing to it then, but begins it anew at every height, and waits until that is on disk. What a validator
+//! has signed before it follows would be lost that way.
 
 use arc_malachitebft_app_channel::app::engine::wal::{Msg, WalRef};
 use ractor::{async_trait, Actor, ActorProcessingErr, ActorRef, SpawnErr};

@@ -8,14 +8,14 @@
 //! takes no transactions while it is connected to none of them, however long that is. A validator goes on taking them,
 //! because the others may come back and its turn to propose with them.
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt::Display, sync::Arc, time::Duration};
 
 use myelin_chain::{local::WallClock, Application, Behind, ConsensusKey};
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    config::BftConfig,
+    config::{BftConfig, PeerAddress},
     contacts::Contacts,
     resumption::{Lead, Stance},
     status::StatusView,
@@ -34,8 +34,8 @@ pub(crate) struct Outset {
     clock: WallClock,
     own: Option<ConsensusKey>,
     contacts: Arc<Contacts>,
-    /// Whether it may come to have peers without being dialled.
-    discovers: bool,
+    /// Peers that were found, and whom it may dial.
+    found: Option<watch::Receiver<BTreeSet<PeerAddress>>>,
     view: Mutex<View>,
     trouble: Trouble,
     lead: Mutex<Lead>,
@@ -75,7 +75,7 @@ impl Outset {
             clock: Arc::clone(&config.clock),
             own: config.key.as_ref().map(|key| key.public()),
             contacts: Arc::clone(contacts),
-            discovers: config.discovery,
+            found: config.discovered.clone(),
             view: view.into(),
             trouble: Trouble::default(),
             lead: Lead::None.into(),
@@ -83,8 +83,10 @@ impl Outset {
         };
         let follows = outset.follows();
         status.set_should_have_peers(follows || status.get().should_have_peers);
-        if status.get().should_have_peers && outset.is_old() {
-            *outset.lead.lock() = Lead::unknown(Instant::now().into_std());
+        if outset.own.is_some() && outset.is_old() && (status.get().should_have_peers || outset.has_others())
+        {
+            let is_new_chain = application.chain().head().number() == 0;
+            *outset.lead.lock() = Lead::unknown(is_new_chain, Instant::now().into_std());
         }
         {
             let mut view = outset.view.lock();
@@ -157,10 +159,12 @@ impl Outset {
     /// Tells the operator what is wrong.
     fn look_for_trouble(&self, now: Instant) {
         let status = self.status.get();
+        let is_old = self.is_old();
         let standing = Standing {
-            misses_peers: status.peers == 0 && status.should_have_peers && (self.follows() || self.is_old()),
+            misses_peers: status.peers == 0 && status.should_have_peers && (self.follows() || is_old),
             dials_nobody: self.dials_nobody(),
             head: self.application.chain().head().number(),
+            is_old,
         };
         self.status.set_trouble(self.trouble.look(&standing, || self.contacts.describe(), now));
     }
@@ -201,8 +205,14 @@ impl Outset {
         self.application.params(next).is_ok_and(|params| params.validators.get(&own).is_none())
     }
 
+    /// Whether there are other validators.
+    fn has_others(&self) -> bool {
+        let next = self.application.chain().head().number().saturating_add(1);
+        self.application.params(next).is_ok_and(|params| params.validators.members().len() > 1)
+    }
+
     fn dials_nobody(&self) -> bool {
-        self.contacts.is_empty() && !self.discovers
+        self.contacts.is_empty() && self.found.as_ref().is_none_or(|found| found.borrow().is_empty())
     }
 
     /// Whether the newest block is old.

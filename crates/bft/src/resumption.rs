@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::guard::Doubt;
 
-/// How long nobody new must have connected, until it is clear that nobody says anything: nodes without a block are silent.
+/// How long nobody new must have connected until it is clear that nobody is ahead. One who says that he is not may be the first
+/// who happened to speak; and nodes without a block are silent, so on a new chain this is all that can be heard.
 const MAX_SILENCE: Duration = Duration::from_millis(1_500);
-/// How long a node waits for a first peer, or for the next block of those that claim to be ahead.
+/// How long a node waits for a first word, or for the next block of those that claim to be ahead.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Until when a validator follows without signing.
@@ -38,8 +39,9 @@ pub(crate) enum Stance {
 /// How far peers are, as far as a node that starts has heard.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lead {
-    /// Nobody has said anything.
-    Unknown { started: Instant, peers: usize, since: Instant },
+    /// Nobody is known to be ahead. If `is_settled`, that will do once nobody new connects any more: somebody has said that he
+    /// is not, or nobody has a block and thus anything to say.
+    Unknown { is_settled: bool, started: Instant, peers: usize, since: Instant },
     /// Somebody claims to have a newer block. Who lies about that delays this validator until blocks stop coming, or are new.
     Claimed { tip: u32, since: Instant },
     /// Nobody is ahead by more than what happens while a node runs.
@@ -47,15 +49,17 @@ pub(crate) enum Lead {
 }
 
 impl Lead {
-    pub fn unknown(now: Instant) -> Self {
-        Self::Unknown { started: now, peers: 0, since: now }
+    pub fn unknown(is_new_chain: bool, now: Instant) -> Self {
+        Self::Unknown { is_settled: is_new_chain, started: now, peers: 0, since: now }
     }
 
     /// A peer has blocks up to `tip`, this node up to `head`.
     pub fn heard(&mut self, tip: u32, head: u32, now: Instant) {
         *self = match *self {
             Self::Unknown { .. } if tip > head => Self::Claimed { tip, since: now },
-            Self::Unknown { .. } => Self::None,
+            Self::Unknown { started, peers, since, .. } => {
+                Self::Unknown { is_settled: true, started, peers, since }
+            }
             Self::Claimed { tip: before, since } => Self::Claimed { tip: tip.max(before), since },
             Self::None => Self::None,
         }
@@ -81,8 +85,8 @@ impl Lead {
     pub fn stance(&mut self, now: Instant) -> Stance {
         let age = |since| now.saturating_duration_since(since);
         let is_over = match *self {
-            Self::Unknown { started, peers, since } => {
-                age(started) >= MAX_WAIT || (peers > 0 && age(since) >= MAX_SILENCE)
+            Self::Unknown { is_settled, started, peers, since } => {
+                age(started) >= MAX_WAIT || (is_settled && peers > 0 && age(since) >= MAX_SILENCE)
             }
             Self::Claimed { since, .. } => age(since) >= MAX_WAIT,
             Self::None => true,
@@ -105,10 +109,17 @@ mod tests {
     #[test]
     fn who_is_not_behind_takes_part() {
         let now = Instant::now();
-        let mut lead = Lead::unknown(now);
+        let mut lead = Lead::unknown(false, now);
         assert_eq!(lead.stance(now), Stance::Listen);
+        lead.connected(1, now);
         lead.heard(5, 5, now);
-        assert_eq!(lead.stance(now), Stance::TakePart);
+        assert_eq!(lead.stance(now), Stance::Listen, "the next may be ahead");
+        assert_eq!({ lead }.stance(now + MAX_SILENCE), Stance::TakePart);
+        let mut others = lead;
+        others.connected(2, now);
+        others.heard(6, 5, now);
+        assert_eq!(others.stance(now), Stance::Follow);
+        assert_eq!(lead.stance(now + MAX_SILENCE), Stance::TakePart);
         lead.heard(9, 5, now);
         assert_eq!(lead.stance(now), Stance::TakePart, "what happens later is no reason to leave");
     }
@@ -116,7 +127,7 @@ mod tests {
     #[test]
     fn who_is_behind_follows_until_it_is_as_far() {
         let now = Instant::now();
-        let mut lead = Lead::unknown(now);
+        let mut lead = Lead::unknown(true, now);
         lead.heard(7, 5, now);
         lead.heard(6, 5, now);
         lead.committed(6, true, now);
@@ -128,7 +139,7 @@ mod tests {
     #[test]
     fn a_lie_ends_with_a_new_block_or_when_no_block_comes() {
         let start = Instant::now();
-        let mut lead = Lead::unknown(start);
+        let mut lead = Lead::unknown(true, start);
         lead.heard(u32::MAX, 5, start);
         let later = start + MAX_WAIT / 2;
         lead.committed(6, true, later);
@@ -139,16 +150,20 @@ mod tests {
     }
 
     #[test]
-    fn silence_means_that_nobody_has_a_block() {
+    fn silence_on_a_new_chain_means_that_nobody_has_a_block() {
         let start = Instant::now();
-        let mut lead = Lead::unknown(start);
+        let mut lead = Lead::unknown(true, start);
+        let mut has_blocks = Lead::unknown(false, start);
+        has_blocks.connected(1, start);
+        assert_eq!(has_blocks.stance(start + 2 * MAX_SILENCE), Stance::Listen, "the peer may be busy");
+        assert_eq!(has_blocks.stance(start + MAX_WAIT), Stance::TakePart);
         let second = start + MAX_SILENCE / 2;
         lead.connected(1, start);
         lead.connected(2, second);
         lead.connected(2, start + MAX_SILENCE);
         assert_eq!(lead.stance(start + MAX_SILENCE), Stance::Listen, "the second has just come");
         assert_eq!(lead.stance(second + MAX_SILENCE), Stance::TakePart);
-        let mut alone = Lead::unknown(start);
+        let mut alone = Lead::unknown(true, start);
         alone.connected(0, start);
         assert_eq!(alone.stance(start + MAX_WAIT - Duration::from_millis(1)), Stance::Listen);
         assert_eq!(alone.stance(start + MAX_WAIT), Stance::TakePart);

@@ -22,7 +22,7 @@ use arc_malachitebft_app_channel::{
 };
 use myelin_chain::{Application, Hash, Lookahead};
 use tokio::{
-    sync::{mpsc, oneshot, Notify},
+    sync::{mpsc, oneshot},
     time::{interval, sleep, timeout, Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
@@ -32,10 +32,13 @@ use crate::{
     config::{BftConfig, PeerAddress},
     context::{Address, Context},
     engine_log,
+    gate::GateHandle,
     guard::SigningGuard,
     network_key, no_log,
     outset::Outset,
+    prospects::Census,
     resumption::Goal,
+    scout::Scout,
     signing::{Signer, Verifier},
     status::StatusView,
     worker::{Job, Worker, WorkerEnd, WorkerSetup},
@@ -94,8 +97,8 @@ pub(crate) struct Session<'a> {
     pub outset: &'a Arc<Outset>,
     /// Only follow, until then.
     pub follow_until: Option<Goal>,
-    /// Ends all connections, where they pass a gate.
-    pub hang_up: Option<&'a Notify>,
+    /// What all connections pass.
+    pub gate: &'a GateHandle,
     /// Whether no other session has run in this process.
     pub is_first: bool,
 }
@@ -116,7 +119,7 @@ impl Session<'_> {
         let end = carry(&mut channels, jobs, worker, &self, shutdown).await;
         stop(engine).await;
         // The engine's connections live on after it, until something happens on them.
-        self.hang_up.into_iter().for_each(Notify::notify_waiters);
+        self.gate.hang_up();
         self.until_let_go().await;
         self.status.set_peers(0);
         self.status.set_signs(false);
@@ -170,8 +173,6 @@ impl Session<'_> {
         lookahead: &Arc<Lookahead>,
     ) -> Result<(Channels<Context>, EngineHandle), BftError> {
         let chain = self.application.chain().genesis_hash();
-        let next = self.application.chain().tip().number().saturating_add(1);
-        engine_log::check(&self.config.log_path(), next)?;
         let keypair = network_key::load_or_create(&self.config.network_key_path())?;
         let own = self.config.key.as_ref().map(|key| key.public()).zip(self.signing_guard().cloned());
         let network_codec = WireCodec::network(
@@ -197,10 +198,11 @@ impl Session<'_> {
             .with_default_sync(SyncContext::new(WireCodec::default()))
             .with_default_consensus(consensus)
             .with_default_request(RequestContext::new(REQUEST_CAPACITY));
-        let built = match self.config.key {
+        let built = match own {
             Some(_) => {
-                let log = WalContext::new(self.config.log_path(), WireCodec::log(own));
-                builder.with_default_wal(log).build().await
+                let path = self.config.log_path();
+                engine_log::check(&path, self.application.chain().tip().number().saturating_add(1))?;
+                builder.with_default_wal(WalContext::new(path, WireCodec::log(own))).build().await
             }
             None => {
                 let log = no_log::start().await.map_err(|error| BftError::EngineStart(error.to_string()))?;
@@ -280,7 +282,8 @@ async fn carry(
     count.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut flush = interval(FLUSH_INTERVAL);
     flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (answers, mut counted) = mpsc::channel(1);
+    let (answers, mut counted) = mpsc::channel::<Census>(1);
+    let mut scout = Scout::new(session.config, session.gate, channels.net_requests.clone());
     let mut unanswered = 0;
     loop {
         tokio::select! {
@@ -300,10 +303,11 @@ async fn carry(
                     return Ok(Carried::EngineStopped);
                 }
             },
-            Some(peers) = counted.recv() => {
+            Some(census) = counted.recv() => {
                 unanswered = 0;
-                session.status.set_peers(peers);
-                session.outset.connected(peers);
+                session.status.set_peers(census.peers.len());
+                session.outset.connected(census.peers.len());
+                scout.look(&census);
             }
             // A worker that has no room for it is busy with blocks, and looks at their number itself.
             _ = flush.tick() => drop(jobs.try_send(Job::Flush)),
@@ -332,13 +336,19 @@ fn ended(
     }
 }
 
-/// Asks how many peers there are; the answer arrives in the background.
-fn count_peers(channels: &Channels<Context>, answers: mpsc::Sender<usize>) {
+/// Asks who is connected; the answer arrives in the background.
+fn count_peers(channels: &Channels<Context>, answers: mpsc::Sender<Census>) {
     let requests = channels.net_requests.clone();
     tokio::spawn(async move {
         if let Ok(Some(dump)) = NetworkRequest::dump_state(&requests).await {
+            let dialled = dump.peers.values().filter(|peer| peer.peer_type.is_persistent());
+            let census = Census {
+                own: dump.local_node.peer_id.to_string(),
+                peers: dump.peers.keys().map(ToString::to_string).collect(),
+                dialled: dialled.count(),
+            };
             // The session may be over.
-            let _ = answers.send(dump.peers.len()).await;
+            let _ = answers.send(census).await;
         }
     });
 }
@@ -391,7 +401,7 @@ impl EngineConfig {
         let p2p = P2pConfig {
             listen_addr: PeerAddress::from(listen).multiaddr()?,
             persistent_peers: peers,
-            discovery: discovery(config),
+            discovery: without_discovery(),
             rpc_max_size: response,
             pubsub_max_size: byte_size(MAX_MESSAGE_BYTES),
             pubsub_max_size_per_topic: PubSubMaxSizePerTopic {
@@ -418,14 +428,15 @@ impl EngineConfig {
     }
 }
 
-/// Behind a gate, all connections come from this machine, and the gate limits them.
-fn discovery(config: &BftConfig) -> DiscoveryConfig {
-    let enabled = config.discovery;
-    let (max_connections_per_ip, ip_throttle_duration) = match enabled {
-        true => (config.limits.max_connections_per_ip, DiscoveryConfig::default().ip_throttle_duration),
-        false => (usize::MAX, Duration::ZERO),
-    };
-    DiscoveryConfig { enabled, max_connections_per_ip, ip_throttle_duration, ..DiscoveryConfig::default() }
+/// Behind the gate, all connections come from this machine: their addresses tell the engine nothing, neither for limits nor for
+/// others to know.
+fn without_discovery() -> DiscoveryConfig {
+    DiscoveryConfig {
+        enabled: false,
+        max_connections_per_ip: usize::MAX,
+        ip_throttle_duration: Duration::ZERO,
+        ..DiscoveryConfig::default()
+    }
 }
 
 /// A part of the hash that is long enough to tell chains apart; the engine takes names of up to 64 bytes.
@@ -438,10 +449,9 @@ fn protocols(chain: &Hash) -> ProtocolNames {
     let name = |protocol: &str| format!("/myelin/{}/{protocol}/1", short_name(chain));
     ProtocolNames {
         consensus: name("consensus"),
-        discovery_kad: name("discovery/kademlia"),
-        discovery_regres: name("discovery/request"),
         sync: name("sync"),
         validator_proof: name("validator-proof"),
+        ..ProtocolNames::default()
     }
 }
 

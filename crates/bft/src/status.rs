@@ -97,7 +97,7 @@ impl StatusView {
         }
     }
 
-    /// What happened at the public port until now; nothing while discovery is on.
+    /// What happened at the public port until now.
     pub fn gate(&self) -> GateCounts {
         self.0.gate.read()
     }

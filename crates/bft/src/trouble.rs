@@ -23,6 +23,8 @@ pub(crate) struct Standing {
     pub dials_nobody: bool,
     /// Height of the newest block.
     pub head: u32,
+    /// Whether that block is old. Who has new ones misses none, whatever peers claim.
+    pub is_old: bool,
 }
 
 /// Notices trouble and remembers when the operator was told.
@@ -98,13 +100,14 @@ impl Seen {
     }
 
     fn without_history(&self, standing: &Standing, now: Instant) -> Option<String> {
-        let useless = self.useless.as_ref().filter(|_| !is_recent(self.helped, now, STATUS_LIFETIME))?;
+        let has_help = is_recent(self.helped, now, STATUS_LIFETIME);
+        let useless = self.useless.as_ref().filter(|_| standing.is_old && !has_help)?;
         let next = standing.head.saturating_add(1);
         let is_current = is_recent(Some(useless.heard), now, STATUS_LIFETIME) && useless.history_min > next;
         is_current.then(|| {
             format!(
-                "no connected node has block {next}, which is the next one here: peer {} has blocks from {} on only; name a \
-                 node that keeps older blocks with p2p-peers",
+                "no connected node says that it has block {next}, which is the next one here: peer {} has blocks from {} on \
+                 only; name a node that keeps older blocks with p2p-peers",
                 useless.peer, useless.history_min
             )
         })
@@ -115,7 +118,7 @@ impl Seen {
 mod tests {
     use super::*;
 
-    const FOLLOWING: Standing = Standing { misses_peers: false, dials_nobody: false, head: 7 };
+    const FOLLOWING: Standing = Standing { misses_peers: false, dials_nobody: false, head: 7, is_old: true };
     const ALONE: Standing = Standing { misses_peers: true, ..FOLLOWING };
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -155,6 +158,8 @@ mod tests {
         trouble.heard_of_more(&"pruned", 7, 9, start + 9 * SECOND);
         assert_eq!(look(&trouble, &FOLLOWING, start + 9 * SECOND), "", "the helper has it");
         let told = look(&trouble, &FOLLOWING, start + 12 * SECOND);
+        let up_to_date = Standing { is_old: false, ..FOLLOWING };
+        assert_eq!(look(&trouble, &up_to_date, start + 12 * SECOND), "", "who has new blocks misses none");
         assert!(told.contains("has block 8") && told.contains("peer pruned has blocks from 9 on"), "{told}");
         let further = Standing { head: 8, ..FOLLOWING };
         assert_eq!(look(&trouble, &further, start + 12 * SECOND), "", "it came from somewhere");

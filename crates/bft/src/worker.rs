@@ -233,7 +233,8 @@ impl Worker {
 
     fn begin(&mut self) -> Result<(), BftError> {
         if let Some(reply) = self.ready.take() {
-            self.setup.status.set_signs(self.setup.signs());
+            let is_member = self.own_key().is_some_and(|own| self.validators().get(&own).is_some());
+            self.setup.status.set_signs(self.setup.signs() && is_member);
             // Whoever asked may be gone.
             let _ = reply.send((self.height().into(), self.height_params()?));
         }
@@ -429,7 +430,7 @@ impl Worker {
     ) -> Result<(), BftError> {
         let hash = executed.hash;
         // Who does not vote has nothing to keep promises about, and is not asked for the block again.
-        if self.setup.config.key.is_some() {
+        if self.setup.signs() {
             let undecided = Undecided { round, sender, block: executed.block.clone() };
             self.undecided.write(self.setup.application.chain().store(), &undecided)?;
             self.blocks.insert(hash, undecided.block);
@@ -717,6 +718,8 @@ impl Worker {
         match (guard.may_have_signed(place, Some(block)), self.setup.signs()) {
             (true, true) => return Ok(guard.publish(place, Some(block))?),
             (true, false) => return Ok(()),
+            #[cfg(feature = "faults")]
+            (false, _) if self.setup.config.fault == Some(crate::Fault::SharesKey) => return Ok(()),
             (false, _) => guard.distrust()?,
         }
         match self.setup.signs() || self.is_after_start(time_ms) {

@@ -2,12 +2,13 @@
 
 mod common;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use common::*;
-use myelin_bft::BftConfig;
+use myelin_bft::{BftConfig, PeerAddress};
 use myelin_chain::{StoreConfig, SubmitError};
 use sp_keyring::Sr25519Keyring as Keyring;
+use tokio::sync::watch;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_validator_makes_blocks() {
@@ -122,7 +123,9 @@ async fn a_node_that_catches_up_refuses_transactions_until_it_has() {
     // At no time before it has the newest block does it take anything.
     late.until("the newest block", || {
         let refusal = submit_at_once();
-        assert!(matches!(refusal, Err(SubmitError::Unsure | SubmitError::Behind { .. })), "{refusal:?}");
+        let expected =
+            matches!(refusal, Err(SubmitError::Unsure | SubmitError::CutOff | SubmitError::Behind { .. }));
+        assert!(expected, "{refusal:?}");
         late.height() == tip()
     })
     .await;
@@ -234,33 +237,39 @@ async fn nodes_that_start_together_take_transactions_soon() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_find_each_other_through_those_that_they_know() {
+async fn nodes_that_are_found_are_dialled_and_replace_one_that_dies() {
     const KNOWN_BY_ALL: u8 = 0;
     const LATE: u8 = 7;
-    let network = Network::new(250, &[1, 1, 1]).changed(|index, config| {
-        let mut persistent_peers = config.persistent_peers;
-        persistent_peers.truncate(match index {
-            KNOWN_BY_ALL => 2,
-            LATE => 1,
-            _ => 0,
-        });
-        BftConfig { discovery: true, persistent_peers, ..config }
+    let (tell, found) = watch::channel(BTreeSet::new());
+    let network = Network::new(250, &[1, 1, 1, 1]).changed(move |index, mut config| {
+        config.persistent_peers.truncate(usize::from(index != KNOWN_BY_ALL));
+        BftConfig { discovered: Some(found.clone()), ..config }
     });
-    let nodes = network.start_all();
+    let mut nodes = network.start_all();
     nodes[0].reach(2).await;
-    let late = network.start_follower(LATE);
-    late.until("it is connected to all", || late.status.get().peers >= 3).await;
+    // It gets to know itself and whom it is connected to as well, and some who are not there.
+    tell.send_replace(nodes.iter().map(Node::whereabouts).chain([nobody()]).collect());
     for node in &nodes {
-        node.until("all are connected to it", || node.status.get().peers >= 3).await;
+        node.until("all are connected to it", || node.status.get().peers == 3).await;
     }
-    let height = late.height() + 3;
+    let late = network.start_follower(LATE);
+    late.until("it is connected to all", || late.status.get().peers == 4).await;
+    nodes.remove(0).stop().await;
+    let height = late.height() + 5;
     late.reach(height).await;
-    nodes[1].reach(height).await;
-    assert_agreement(&network, &[&nodes[1], &late], height);
+    nodes[0].reach(height).await;
+    assert_agreement(&network, &[&nodes[0], &late], height);
     late.stop().await;
     for node in nodes {
         node.stop().await;
     }
+}
+
+/// A node that was found and is not there.
+fn nobody() -> PeerAddress {
+    let name = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+    let address = PeerAddress::from(free_address());
+    format!("{address}/p2p/{name}").parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -48,9 +48,15 @@ impl FromStr for Amount {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
-        if text.strip_prefix('-').is_some_and(|rest| rest.parse::<Self>().is_ok()) {
-            return Err(AmountError::Negative(text.to_owned()));
+        match text.strip_prefix('-').map(Self::unsigned) {
+            Some(Ok(_)) => Err(AmountError::Negative(text.to_owned())),
+            _ => Self::unsigned(text),
         }
+    }
+}
+
+impl Amount {
+    fn unsigned(text: &str) -> Result<Self, AmountError> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit());
         if (whole.is_empty() && fraction.is_empty()) || !digits(whole) || !digits(fraction) {
@@ -111,6 +117,8 @@ mod tests {
         for text in ["", ".", "-", "--1", "-x", "1e9", "1,5", "1.2.3", " 1", "١"] {
             assert_eq!(parse(text), Err(AmountError::NotANumber(text.to_owned())), "{text}");
         }
+        let dashes = "-".repeat(1 << 20);
+        assert_eq!(parse(&dashes), Err(AmountError::NotANumber(dashes.clone())));
         assert_eq!(parse("-1.5"), Err(AmountError::Negative("-1.5".to_owned())));
         assert_eq!(parse("0"), Ok(0));
         for zero in ["0", "0.0", ".000000000"] {

@@ -323,8 +323,21 @@ fn weights_that_say_nothing_have_to_be_meant() {
     assert!(refused.contains("--clear"), "{refused}");
     let said = || chain.ask(&["weights", "show", "1"])["validators"].clone();
     assert_eq!(said()[0]["weights"], serde_json::json!([[0, 65535]]));
+    let both = chain.refuses(&["weights", "set", "1", "0:1", "--clear", "-w", "//Alice"]);
+    assert!(both.contains("no weights"), "{both}");
     chain.ask(&[&zeros[..], &["--clear"]].concat());
     assert_eq!(said(), serde_json::json!([]));
+    chain.ask(&["weights", "set", "1", "0:1", "-w", "//Alice"]);
+    chain.ask(&["weights", "set", "1", "--clear", "-w", "//Alice"]);
+    assert_eq!(said(), serde_json::json!([]));
+}
+
+#[test]
+fn the_readme_shows_the_genesis_that_everybody_gets() {
+    let chain = Chain::start(&["--block-time", "manual"]);
+    let answer = chain.request("chain_getBlockHash", &serde_json::json!([0])).expect("an answer");
+    let genesis = answer["result"].as_str().expect("a hash");
+    assert!(include_str!("../../../README.md").contains(&format!("genesis     {genesis}")), "{genesis}");
 }
 
 #[test]

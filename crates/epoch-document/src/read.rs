@@ -8,8 +8,8 @@ use crate::{
 use myelin_yuma::SparseRow;
 use serde::{
     de::{
-        value::MapAccessDeserializer, DeserializeOwned, Error as _, IgnoredAny, MapAccess, Unexpected,
-        Visitor,
+        value::MapAccessDeserializer, DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess,
+        Unexpected, Visitor,
     },
     Deserialize, Deserializer,
 };
@@ -21,6 +21,9 @@ const SCHEMA: u64 = 1;
 
 /// Fields that a case has and an input has not.
 const CASE_FIELDS: [&str; 4] = ["schema", "name", "desc", "steps"];
+
+/// As many as there are uids.
+const MAX_ENTRIES: usize = 1 << 16;
 
 /// Bytes that tell whether a source is worth reading.
 const FIRST_BYTES: u64 = 4096;
@@ -270,8 +273,37 @@ pub(crate) fn integer<'de, T: Integer, D: Deserializer<'de>>(deserializer: D) ->
     Ranged::deserialize(deserializer).map(|integer| integer.0)
 }
 
+/// A list with at most one entry for each uid there can be. Longer ones cost memory before they can be found to have the wrong
+/// length.
+struct Entries<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
+            type Value = Entries<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Entries<T>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = list.next_element()? {
+                    if entries.len() >= MAX_ENTRIES {
+                        return Err(A::Error::custom(format!("has more than {MAX_ENTRIES} entries")));
+                    }
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_seq(EntriesVisitor(PhantomData))
+    }
+}
+
 pub(crate) fn integers<'de, T: Integer, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let integers = Vec::<Ranged<T>>::deserialize(deserializer)?;
+    let Entries(integers) = Entries::<Ranged<T>>::deserialize(deserializer)?;
     Ok(integers.into_iter().map(|integer| integer.0).collect())
 }
 
@@ -285,14 +317,16 @@ pub(crate) fn optional_integer<'de, T: Integer, D: Deserializer<'de>>(
 pub(crate) fn optional_integers<'de, T: Integer, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<Option<T>>, D::Error> {
-    let integers = Vec::<Option<Ranged<T>>>::deserialize(deserializer)?;
+    let Entries(integers) = Entries::<Option<Ranged<T>>>::deserialize(deserializer)?;
     Ok(integers.into_iter().map(|integer| integer.map(|integer| integer.0)).collect())
 }
 
 pub(crate) fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SparseRow>, D::Error> {
-    let rows = Vec::<Vec<(Ranged<u16>, Ranged<u16>)>>::deserialize(deserializer)?;
-    let row = |row: Vec<(Ranged<u16>, Ranged<u16>)>| row.into_iter().map(|(uid, value)| (uid.0, value.0));
-    Ok(rows.into_iter().map(|entries| row(entries).collect()).collect())
+    let Entries(rows) = Entries::<Entries<(Ranged<u16>, Ranged<u16>)>>::deserialize(deserializer)?;
+    let row = |Entries(row): Entries<(Ranged<u16>, Ranged<u16>)>| {
+        row.into_iter().map(|(uid, value)| (uid.0, value.0)).collect()
+    };
+    Ok(rows.into_iter().map(row).collect())
 }
 
 /// Bits of numbers that have no place in a JSON number, as decimal texts.
@@ -324,7 +358,7 @@ pub(crate) mod stake_bits {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<i128>>, D::Error> {
-        let bits = Vec::<Bits>::deserialize(deserializer)?;
+        let Entries(bits) = Entries::<Bits>::deserialize(deserializer)?;
         Ok(Some(bits.into_iter().map(|bits| bits.0).collect()))
     }
 

@@ -187,6 +187,9 @@ fn lists_have_an_entry_for_each_uid() {
         let error = problem(field, long);
         assert!(error.starts_with(&format!("`{field}` has 3 entries; expected ")), "{error}");
     }
+    // No longer ones are kept than there can be neurons.
+    assert!(problem("weights", json!(vec![json!([]); 65_537])).contains("has more than 65536 entries"));
+    assert!(problem("alpha_stake", json!(vec![1; 65_537])).contains("has more than 65536 entries"));
     for field in ["alpha_stake", "tao_stake", "total_stake_bits", "weights", "bonds"] {
         let error = problem(field, json!([]));
         assert!(error.starts_with(&format!("`{field}` has 0 entries; expected 2")), "{error}");

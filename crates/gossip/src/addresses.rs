@@ -61,9 +61,25 @@ pub fn plain(address: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
     Some([host, port, Protocol::P2p(peer)].into_iter().collect())
 }
 
-/// Whether somebody at `listener` can use an address at `ip`, and may know it.
-pub fn makes_sense_to(ip: IpAddr, listener: IpAddr) -> bool {
-    !ip.is_unspecified() && !ip.is_multicast() && reach(ip) >= reach(listener)
+/// The address on the same host as `known` that `claim` says: `/tcp/<port>/p2p/<name>`, and nothing else. The host may be a name
+/// that was dialled.
+pub fn beside(known: &Multiaddr, claim: &[u8]) -> Option<Multiaddr> {
+    let claim = Multiaddr::try_from(claim.to_vec()).ok()?;
+    let mut parts = claim.iter();
+    let port = parts.next().filter(|part| matches!(part, Protocol::Tcp(port) if *port != 0))?;
+    let name = parts.next().filter(|part| matches!(part, Protocol::P2p(_)))?;
+    let host = known.iter().next().filter(|part| {
+        matches!(
+            part,
+            Protocol::Ip4(_) | Protocol::Ip6(_) | Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_)
+        )
+    })?;
+    parts.next().is_none().then(|| [host, port, name].into_iter().collect())
+}
+
+/// Whether somebody at `listener` can use an address at `ip`, and may know it. Who was dialled by a name may be anywhere.
+pub fn makes_sense_to(ip: IpAddr, listener: Option<IpAddr>) -> bool {
+    !ip.is_unspecified() && !ip.is_multicast() && reach(ip) >= listener.map_or(Reach::World, reach)
 }
 
 fn reach(ip: IpAddr) -> Reach {
@@ -235,17 +251,43 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_counts_on_the_host_that_is_known_and_says_nothing_but_port_and_name() {
+        let name = peer(1);
+        let claim = |text: String| text.parse::<Multiaddr>().unwrap().to_vec();
+        let good = claim(format!("/tcp/7/p2p/{name}"));
+        for (known, host) in
+            [("/ip4/1.2.3.4/tcp/5", "/ip4/1.2.3.4"), ("/dns4/node.example/tcp/5/p2p/", "/dns4/node.example")]
+        {
+            let known = if known.ends_with('/') { format!("{known}{name}") } else { known.to_owned() };
+            let expected = address(&format!("{host}/tcp/7/p2p/{name}"));
+            assert_eq!(beside(&address(&known), &good), Some(expected));
+        }
+        assert_eq!(beside(&address("/dnsaddr/node.example"), &good), None);
+        for wrong in [
+            format!("/ip4/9.9.9.9/tcp/7/p2p/{name}"),
+            format!("/tcp/0/p2p/{name}"),
+            format!("/udp/7/p2p/{name}"),
+            format!("/tcp/7/p2p/{name}/p2p-circuit"),
+            "/tcp/7".to_owned(),
+        ] {
+            assert_eq!(beside(&address("/ip4/1.2.3.4/tcp/5"), &claim(wrong.clone())), None, "{wrong}");
+        }
+        assert_eq!(beside(&address("/ip4/1.2.3.4/tcp/5"), &[0xff; 9]), None);
+    }
+
+    #[test]
     fn near_addresses_are_for_near_peers() {
         let hosts = [ip("127.0.0.1"), ip("10.0.0.1"), ip("8.8.8.8")];
         for (from, listener) in hosts.iter().enumerate() {
             for (at, host) in hosts.iter().enumerate() {
-                assert_eq!(makes_sense_to(*host, *listener), at >= from, "{host} to {listener}");
+                assert_eq!(makes_sense_to(*host, Some(*listener)), at >= from, "{host} to {listener}");
             }
         }
-        assert!(!makes_sense_to(ip("0.0.0.0"), hosts[0]));
-        assert!(!makes_sense_to(ip("224.0.0.1"), hosts[0]));
-        assert!(!makes_sense_to(ip("::ffff:127.0.0.1"), hosts[2]));
-        assert!(!makes_sense_to(ip("fd00::1"), hosts[2]));
+        assert!(!makes_sense_to(ip("0.0.0.0"), Some(hosts[0])));
+        assert!(!makes_sense_to(ip("224.0.0.1"), Some(hosts[0])));
+        assert!(!makes_sense_to(ip("::ffff:127.0.0.1"), Some(hosts[2])));
+        assert!(!makes_sense_to(ip("fd00::1"), Some(hosts[2])));
+        assert!(makes_sense_to(hosts[2], None) && !makes_sense_to(hosts[1], None));
     }
 
     #[test]

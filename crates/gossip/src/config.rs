@@ -17,6 +17,9 @@ pub struct GossipConfig {
     pub external: Vec<Multiaddr>,
     /// Peers to stay connected to. With `/p2p/<peer id>` at the end, nobody else is accepted there.
     pub persistent_peers: Vec<Multiaddr>,
+    /// Where this node agrees on blocks, for peers to know: `/tcp/<port>/p2p/<name>`, on whatever host they reach it at. Nothing
+    /// for a node that is dialled by nobody.
+    pub consensus: Option<Multiaddr>,
     /// The chain; peers on another one are left alone.
     pub genesis_hash: Hash,
     /// Who this node is.
@@ -34,6 +37,7 @@ impl GossipConfig {
             listen: Vec::new(),
             external: Vec::new(),
             persistent_peers: Vec::new(),
+            consensus: None,
             genesis_hash,
             key,
             limits: GossipLimits::default(),
@@ -49,7 +53,7 @@ pub struct GossipLimits {
     pub max_inbound: u32,
     /// Peers that this node connects to beside the persistent ones.
     pub max_outbound: u32,
-    /// Below this many peers, a node looks for more. At 0 it never asks for, nor dials, others than persistent ones.
+    /// Below this many peers that it has dialled, a node looks for more. At 0 it never asks for, nor dials, others than persistent ones.
     pub wanted_peers: usize,
     /// Peers with one address; loopback addresses are exempt.
     pub max_peers_per_ip: usize,

@@ -18,6 +18,8 @@ pub struct PeerInfo {
     pub address: Multiaddr,
     /// Whether it dialled this node.
     pub inbound: bool,
+    /// Where it agrees on blocks, if it has said so: on the host that it is connected from, or was dialled at.
+    pub consensus: Option<Multiaddr>,
 }
 
 /// Starts gossiping; see [`Gossip::start`].

@@ -7,7 +7,7 @@
 //!
 //! # Protocol
 //! A libp2p swarm (TCP, Noise, Yamux; the version that the consensus engine uses) speaks one protocol,
-//! `/myelin/<genesis hash>/transactions/1`, so that nodes of another chain do not understand each other from the start.
+//! `/myelin/<genesis hash>/transactions/2`, so that nodes of another chain do not understand each other from the start.
 //! Requests and answers are length-prefixed SCALE ([`wire`]).
 //!
 //! 1. For each peer, a node remembers the last ready number that it has sent. When more is ready and no request is under way,
@@ -23,9 +23,13 @@
 //!    too many faults, or one message that no honest node sends, get the peer disconnected and banned for a while, longer
 //!    each time.
 //! 5. A node that is behind with its chain answers *busy* and takes nothing; the sender keeps its place and tries again later.
-//! 6. A node with fewer peers than it wants asks its peers for the addresses of theirs. It passes on only addresses that
+//! 6. A node that has dialled fewer peers than it wants asks its peers for the addresses of theirs. It passes on only addresses that
 //!    it dialled itself, or that a peer claims on the very host that the connection comes from, and never tells the address of
 //!    a private network to a peer outside of it.
+//! 7. A node that others may dial to agree on blocks with it tells each peer the port and the name under which they reach it,
+//!    once a connection. That counts on the very host that the connection comes from, or at the address that was dialled, and
+//!    is passed on to nobody: whoever wants to know has to be connected with the one that it is about, so there are never more
+//!    such addresses than peers, and a stranger can tell none but those of its own hosts.
 //!
 //! # Why not a publish-subscribe mesh
 //! Gossipsub reads, queues and scores messages before the application sees them, and gives no back-pressure: a sender

@@ -34,6 +34,10 @@ pub struct Peer {
     pub inbound: bool,
     /// Where others may reach it.
     pub told: Option<Multiaddr>,
+    /// Where it agrees on blocks.
+    pub consensus: Option<Multiaddr>,
+    /// Whether it knows where this node agrees on blocks, or there is nothing to know.
+    pub is_informed: bool,
     /// Whether one of its requests waits for an answer.
     pub answering: bool,
     /// The request that it has to answer.
@@ -71,6 +75,8 @@ pub enum Asked {
     Transactions(u64),
     /// Its peers.
     Peers,
+    /// To note where this node agrees on blocks.
+    Consensus,
 }
 
 impl Peer {
@@ -89,6 +95,8 @@ impl Peer {
             address,
             inbound: endpoint.is_listener(),
             told: None,
+            consensus: None,
+            is_informed: false,
             answering: false,
             asked: None,
             discovery: now,

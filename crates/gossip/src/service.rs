@@ -27,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    addresses::{ip_of, makes_sense_to, peer_of, plain, AddressBook, Target},
+    addresses::{beside, ip_of, makes_sense_to, peer_of, plain, AddressBook, Target},
     counts::Counters,
     faults::Bans,
     network::{self, Behaviour, BehaviourEvent},
@@ -44,7 +44,7 @@ const TICK: Duration = Duration::from_millis(100);
 const MAX_DIALS: usize = 4;
 /// Peers that left whose allowances are remembered.
 const MAX_LEFT: usize = 1024;
-/// What asking for peers costs, in transactions.
+/// What asking for peers, or saying where one agrees on blocks, costs, in transactions.
 const PEERS_COST: u64 = 100;
 
 type Exchange = request_response::Event<Result<Request, Unreadable>, Response>;
@@ -83,6 +83,7 @@ pub struct Service {
     swarm: Swarm<Behaviour>,
     greeting: String,
     listen: Vec<Multiaddr>,
+    consensus: Option<Multiaddr>,
     limits: GossipLimits,
     mempool: Arc<Mempool>,
     behind: Option<watch::Receiver<bool>>,
@@ -116,6 +117,7 @@ impl Service {
             bans: Bans::new(config.limits.ban),
             seen: Seen::new(config.limits.seen_count, config.limits.seen_for, now),
             listen: config.listen,
+            consensus: config.consensus,
             limits: config.limits,
             behind: config.behind,
             mempool,
@@ -229,6 +231,7 @@ impl Service {
         self.sessions += 1;
         let allowance = self.left.remove(&id);
         let mut peer = Peer::new(self.sessions, endpoint, allowance, &self.limits, now);
+        peer.is_informed = self.consensus.is_none();
         if endpoint.is_dialer() {
             peer.told = plain(address, id);
         }
@@ -301,6 +304,7 @@ impl Service {
             peer: *id,
             address: peer.address.clone(),
             inbound: peer.inbound,
+            consensus: peer.consensus.clone(),
         };
         let mut peers: Vec<_> = self.peers.iter().map(info).collect();
         peers.sort_by_key(|peer| peer.peer);
@@ -312,8 +316,9 @@ impl Service {
     fn dial(&mut self, now: Instant) {
         let connected = |id: &PeerId| self.peers.contains_key(id);
         let mut due = self.book.due_persistent(now, connected);
-        if self.peers.len() < self.limits.wanted_peers {
-            let missing = self.limits.wanted_peers - self.peers.len();
+        let dialled = self.dialled();
+        if dialled < self.limits.wanted_peers {
+            let missing = self.limits.wanted_peers - dialled;
             let count = MAX_DIALS.min(missing).saturating_sub(self.book.dialing_candidates());
             due.extend(self.book.due_candidates(count, now, connected));
         }
@@ -339,8 +344,13 @@ impl Service {
         }
     }
 
+    /// Peers that this node has chosen. Who comes by himself does not count: that may be one who wants to be all that there is.
+    fn dialled(&self) -> usize {
+        self.peers.values().filter(|peer| !peer.inbound).count()
+    }
+
     fn look_for_peers(&mut self, now: Instant) {
-        if self.peers.len() >= self.limits.wanted_peers {
+        if self.dialled() >= self.limits.wanted_peers {
             return;
         }
         let due = |peer: &Peer| peer.is_free(now) && peer.discovery <= now;
@@ -356,7 +366,7 @@ impl Service {
 
     fn learn(&mut self, teller: &PeerId, addresses: Vec<Vec<u8>>) {
         let now = Instant::now();
-        let Some(from) = self.peers.get(teller).and_then(|peer| peer.ip) else { return };
+        let Some(from) = self.peers.get(teller).map(|peer| peer.ip) else { return };
         for address in addresses.into_iter().filter_map(|bytes| Multiaddr::try_from(bytes).ok()) {
             let (Some(ip), Some(id)) = (ip_of(&address), peer_of(&address)) else { continue };
             let is_news = id != *self.swarm.local_peer_id() && !self.bans.contains(&id, Some(ip), now);
@@ -368,7 +378,7 @@ impl Service {
     }
 
     fn addresses_for(&self, asker: &PeerId) -> Vec<Vec<u8>> {
-        let Some(to) = self.peers.get(asker).and_then(|peer| peer.ip) else { return Vec::new() };
+        let Some(to) = self.peers.get(asker).map(|peer| peer.ip) else { return Vec::new() };
         let others =
             self.peers.iter().filter(|(id, _)| *id != asker).filter_map(|(_, peer)| peer.told.as_ref());
         let meant = others.filter(|address| ip_of(address).is_some_and(|ip| makes_sense_to(ip, to)));
@@ -383,10 +393,16 @@ impl Service {
         ids.iter().for_each(|id| self.offer(id));
     }
 
-    /// Sends the next batch to a peer that has nothing to answer.
+    /// Sends the next batch to a peer that has nothing to answer, and tells it before where this node agrees on blocks.
     fn offer(&mut self, id: &PeerId) {
         let now = Instant::now();
         let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.is_free(now)) else { return };
+        if let Some(own) = self.consensus.as_ref().filter(|_| !peer.is_informed) {
+            let request = Ok(Request::Consensus(own.to_vec()));
+            let request = self.swarm.behaviour_mut().exchange.send_request(id, request);
+            peer.asked = Some((request, Asked::Consensus));
+            return;
+        }
         let Some(Batch { number, transactions }) = peer.next_batch(&self.mempool, &self.limits) else {
             return;
         };
@@ -408,6 +424,7 @@ impl Service {
         let Some((_, asked)) = peer.asked.take_if(|(expected, _)| *expected == request) else { return };
         match (asked, response) {
             (Asked::Transactions(number), Response::Received) => peer.received(number),
+            (Asked::Consensus, Response::Received) => peer.is_informed = true,
             (_, Response::Busy) => peer.not_now(now),
             (Asked::Peers, Response::Peers(addresses)) => self.learn(id, addresses),
             (asked, _) => self.ban(id, &format!("it answered something else than it was asked ({asked:?})")),
@@ -480,7 +497,18 @@ impl Service {
                 let response = Response::Peers(self.addresses_for(&id));
                 self.answer(Due { peer: id, session, bytes: 0, channel }, response, PEERS_COST);
             }
+            Request::Consensus(claim) => {
+                self.note_consensus(&id, &claim);
+                self.answer(Due { peer: id, session, bytes: 0, channel }, Response::Received, PEERS_COST);
+            }
         }
+    }
+
+    /// Notes what a peer says first about where it agrees on blocks; that does not change while it is connected.
+    fn note_consensus(&mut self, id: &PeerId, claim: &[u8]) {
+        let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.consensus.is_none()) else { return };
+        peer.consensus = beside(&peer.address, claim);
+        self.tell_peers();
     }
 
     fn on_batch(&mut self, due: Due, batch: Vec<Vec<u8>>) {

@@ -27,12 +27,16 @@ pub enum Request {
     /// Tell me whom you are connected to.
     #[codec(index = 1)]
     Peers,
+    /// I agree on blocks at the port and under the name of this encoded multiaddress, which names no host; it is the one that I am
+    /// connected from, or was dialled at.
+    #[codec(index = 2)]
+    Consensus(Vec<u8>),
 }
 
 /// What a peer answers.
 #[derive(Clone, Debug, PartialEq, Eq, Encode)]
 pub enum Response {
-    /// The batch was looked at; the next one may come.
+    /// The request was looked at; the next one may come.
     #[codec(index = 0)]
     Received,
     /// The batch was not looked at; it may come again later.
@@ -94,7 +98,7 @@ impl From<WireError> for io::Error {
 
 /// The name of the protocol on the chain with this genesis.
 pub fn protocol_name(genesis_hash: &Hash) -> String {
-    format!("/myelin/{}/transactions/1", hex::encode(genesis_hash))
+    format!("/myelin/{}/transactions/2", hex::encode(genesis_hash))
 }
 
 /// Decodes a request.
@@ -108,6 +112,7 @@ pub fn decode_request(mut bytes: &[u8], limits: &WireLimits) -> Result<Request, 
             Request::Transactions(decode_parts(&mut bytes, limits.max_batch_count, limits.max_message_bytes)?)
         }
         1 => Request::Peers,
+        2 => Request::Consensus(decode_part(&mut bytes, MAX_ADDRESS_BYTES)?),
         other => return Err(WireError::Malformed(format!("no request has number {other}"))),
     };
     ended(bytes, request)

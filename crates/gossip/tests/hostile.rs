@@ -53,6 +53,29 @@ async fn a_batch_of_what_is_no_transaction_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_peer_can_say_one_port_of_its_own_host_and_nothing_else() {
+    let node = TestNode::start(1, quiet(), &[]).await;
+    let mut rogue = Rogue::connect(&node).await;
+    let name = rogue.peer_id();
+    let known = || node.gossip.peers()[0].consensus.as_ref().map(ToString::to_string);
+    let claims = [
+        (format!("/ip4/192.0.2.1/tcp/7/p2p/{name}"), None),
+        (format!("/tcp/7/p2p/{name}"), Some(format!("/ip4/127.0.0.1/tcp/7/p2p/{name}"))),
+        (format!("/tcp/8/p2p/{name}"), Some(format!("/ip4/127.0.0.1/tcp/7/p2p/{name}"))),
+    ];
+    for (claim, expected) in claims {
+        let claim: myelin_gossip::Multiaddr = claim.parse().unwrap();
+        rogue.send(frame(&Request::Consensus(claim.to_vec()).encode()));
+        assert_eq!(rogue.next().await, Seen::Answer(RECEIVED.to_vec()));
+        assert_eq!(known(), expected);
+    }
+    rogue.send(frame(&Request::Consensus(vec![0xff; 200]).encode()));
+    assert_eq!(rogue.next().await, Seen::Answer(RECEIVED.to_vec()));
+    rogue.send(frame(&Request::Consensus(vec![0; 300]).encode()));
+    rogue.is_dropped().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn forged_signatures_are_faults_and_too_many_are_too_many() {
     let node = TestNode::start(1, quiet(), &[]).await;
     let forged = |nonce| {

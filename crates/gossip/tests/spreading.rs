@@ -75,7 +75,7 @@ async fn what_waits_here_is_offered_to_a_new_peer_in_batches() {
     old.submit(&old.alice(), 500..501).await;
     let new = TestNode::start(2, limits, &[&old]).await;
     new.holds(&sent).await;
-    let counts = new.gossip.counts();
+    let counts = new.counted(100).await;
     assert_eq!((counts.received, counts.accepted), (100, 100), "what waits for others stays where it is");
     assert_eq!(new.gossip.peers().len(), 1);
     assert!(!new.gossip.peers()[0].inbound && old.gossip.peers()[0].inbound);
@@ -146,6 +146,33 @@ async fn peers_of_peers_are_found_and_connections_stay_bounded() {
     hub.holds(&sent).await;
     assert_eq!(hub.gossip.peers().len(), 2);
     assert!(late.gossip.peers().is_empty() && late.mempool.pending().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_know_where_a_node_agrees_on_blocks_if_it_takes_connections_for_that() {
+    let place = |name: u8| format!("/tcp/{}/p2p/{}", name, NodeKey::from_secret([name; 32]).peer_id());
+    let server = TestNode::start_with(1, MempoolLimits::default(), |config| {
+        config.consensus = Some(place(7).parse().unwrap());
+    })
+    .await;
+    let address = server.address();
+    let client = TestNode::start_with(2, MempoolLimits::default(), |config| {
+        config.consensus = Some(place(8).parse().unwrap());
+        config.persistent_peers = vec![address.clone()];
+    })
+    .await;
+    let silent = TestNode::start(3, quiet(), &[&server]).await;
+    let known_to = |node: &TestNode, of: &TestNode| {
+        let peers = node.gossip.peers();
+        peers.into_iter().find(|peer| peer.peer == of.peer_id())?.consensus.map(|address| address.to_string())
+    };
+    let here = |name| Some(format!("/ip4/127.0.0.1{}", place(name)));
+    eventually("whom it has dialled", || known_to(&client, &server) == here(7)).await;
+    eventually("who has dialled it", || known_to(&server, &client) == here(8)).await;
+    eventually("who says nothing hears it, too", || known_to(&silent, &server) == here(7)).await;
+    assert_eq!(known_to(&server, &silent), None);
+    let sent = client.submit(&client.alice(), 0..3).await;
+    silent.holds(&sent).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

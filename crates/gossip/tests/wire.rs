@@ -21,7 +21,7 @@ const PROTOCOL: StreamProtocol = StreamProtocol::new("/test");
 fn the_protocol_is_named_after_the_chain() {
     assert_eq!(
         protocol_name(&Hash::repeat_byte(0xab)),
-        format!("/myelin/{}/transactions/1", "ab".repeat(32))
+        format!("/myelin/{}/transactions/2", "ab".repeat(32))
     );
 }
 
@@ -31,6 +31,7 @@ async fn requests_have_these_bytes() {
         (Request::Transactions(vec![vec![1, 2, 3], vec![0xff]]), "080000000008 0c010203 04ff"),
         (Request::Transactions(Vec::new()), "020000000000"),
         (Request::Peers, "0100000001"),
+        (Request::Consensus(vec![6, 0, 80]), "0500000002 0c060050"),
     ];
     for (request, fixture) in fixtures {
         let expected = hex::decode(fixture.replace(' ', "")).unwrap();
@@ -86,6 +87,9 @@ fn wrong_bytes_are_explained() {
     let huge = [0, 4, 3, 0xff, 0xff, 0xff, 0xff];
     assert_eq!(request(&huge), WireError::TooLarge { found: u32::MAX as usize, limit: 256 });
     assert!(matches!(request(&[0; 257]), WireError::TooLarge { .. }));
+    let long = Request::Consensus(vec![0; MAX_ADDRESS_BYTES + 1]).encode();
+    let limits = WireLimits { max_message_bytes: 1024, ..LIMITS };
+    assert!(matches!(decode_request(&long, &limits), Err(WireError::TooLarge { found: 257, limit: 256 })));
     let many = Response::Peers(vec![Vec::new(); MAX_ADDRESSES + 1]).encode();
     assert!(matches!(decode_response(&many), Err(WireError::TooMany { .. })));
     let long = Response::Peers(vec![vec![0; MAX_ADDRESS_BYTES + 1]]).encode();

@@ -49,6 +49,9 @@ pub struct Health {
     pub is_syncing: bool,
     /// Nodes that it is connected to.
     pub peers: usize,
+    /// Whether it signs blocks now; nothing if it has no key for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signs: Option<bool>,
 }
 
 /// Tells how a node is.

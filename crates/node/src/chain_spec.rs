@@ -233,6 +233,9 @@ impl ChainSpec {
                 self.name.len()
             ));
         }
+        if self.name.chars().any(char::is_control) {
+            return Err(format!("its name is {:?}, expected one line of printable characters", self.name));
+        }
         plausible::check_pace(&self.genesis)?;
         plausible::check_validators(&self.genesis.validators)?;
         if self.genesis.sudo.is_some() && self.kind != ChainKind::Development {

@@ -218,10 +218,16 @@ impl Measured {
     fn network_samples(&self) -> Vec<Sample> {
         let status = (self.network)();
         let syncing = u8::from(status.is_syncing);
-        vec![
+        let signs = |signs| {
+            let help = "1 while the node signs blocks, 0 while it has a key for that and only follows";
+            Sample::gauge("consensus_signs", help, u8::from(signs).into())
+        };
+        let mut samples = vec![
             Sample::gauge("network_peers", "Nodes that this one is connected to", status.peers as f64),
             Sample::gauge("network_syncing", "1 while the node is behind the others", syncing.into()),
-        ]
+        ];
+        samples.extend(status.signs.map(signs));
+        samples
     }
 }
 
@@ -294,6 +300,7 @@ pub(crate) fn health(
             tip_age_ms,
             is_syncing: network.is_syncing,
             peers: network.peers,
+            signs: network.signs,
         }
     })
 }

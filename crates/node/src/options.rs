@@ -76,6 +76,9 @@ pub struct NodeOptions {
     /// Peers to stay connected to for transactions, separated by commas.
     #[arg(long, env = "MYELIN_GOSSIP_PEERS", value_name = "MULTIADDR", value_delimiter = ',')]
     pub gossip_peers: Option<Vec<Multiaddr>>,
+    /// Finds further peers through those of --gossip-peers, for both, and is found by others [default: true].
+    #[arg(long, env = "MYELIN_DISCOVERY", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = parse_switch)]
+    pub discovery: Option<bool>,
     /// Address and port to serve /metrics and /health on; nowhere unless given.
     #[arg(long, env = "MYELIN_METRICS_ADDRESS", value_name = "IP:PORT")]
     pub metrics_address: Option<SocketAddr>,
@@ -108,6 +111,8 @@ pub struct NodeSettings {
     pub gossip_listen: Option<Multiaddr>,
     /// With whom to exchange transactions.
     pub gossip_peers: Vec<Multiaddr>,
+    /// Whether further peers are found through these, and find this node.
+    pub discovery: bool,
     /// Where metrics and health are served; nothing for nowhere.
     pub metrics_address: Option<SocketAddr>,
     /// For how many blocks state is kept.
@@ -163,7 +168,11 @@ impl NodeOptions {
         let failed = |source| OptionsError::File { path: path.to_owned(), source };
         let mut text = String::new();
         let file = fs::File::open(path).map_err(failed)?;
-        io::Read::read_to_string(&mut io::Read::take(file, MAX_FILE_BYTES), &mut text).map_err(failed)?;
+        io::Read::read_to_string(&mut io::Read::take(file, MAX_FILE_BYTES + 1), &mut text).map_err(failed)?;
+        if text.len() as u64 > MAX_FILE_BYTES {
+            let limit = format!("it has more than {MAX_FILE_BYTES} bytes");
+            return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, limit)));
+        }
         Ok(Self::parse(path, &text)?.relative_to(path.parent().unwrap_or(Path::new("."))))
     }
 
@@ -184,6 +193,7 @@ impl NodeOptions {
             p2p_peers: self.p2p_peers.or(others.p2p_peers),
             gossip_listen: self.gossip_listen.or(others.gossip_listen),
             gossip_peers: self.gossip_peers.or(others.gossip_peers),
+            discovery: self.discovery.or(others.discovery),
             metrics_address: self.metrics_address.or(others.metrics_address),
             history: self.history.or(others.history),
             validator: self.validator.or(others.validator),
@@ -214,6 +224,7 @@ impl NodeOptions {
             p2p_peers: self.p2p_peers.unwrap_or_default(),
             gossip_listen: self.gossip_listen,
             gossip_peers: self.gossip_peers.unwrap_or_default(),
+            discovery: self.discovery.unwrap_or(true),
             metrics_address: self.metrics_address,
             history: self.history.map_or(DEFAULT_HISTORY, |history| history.0),
             validator: self.validator.unwrap_or(false),
@@ -344,6 +355,7 @@ mod tests {
                 "/ip4/1.2.3.4/tcp/5",
                 "/ip4/1.2.3.4/tcp/6",
             ]
+            discovery = false
             metrics-address = "127.0.0.1:7"
             history = "archive"
             validator = true
@@ -362,6 +374,7 @@ mod tests {
             p2p_peers: vec!["/dns4/one/tcp/3".parse().unwrap()],
             gossip_listen: Some("/ip4/0.0.0.0/tcp/4".parse().unwrap()),
             gossip_peers: vec!["/ip4/1.2.3.4/tcp/5".parse().unwrap(), "/ip4/1.2.3.4/tcp/6".parse().unwrap()],
+            discovery: false,
             metrics_address: Some("127.0.0.1:7".parse().unwrap()),
             history: History::Archive,
             validator: true,
@@ -457,8 +470,8 @@ mod tests {
         assert_eq!(settings.rpc.address, "127.0.0.1:9944".parse().unwrap());
         assert_eq!(settings.history, History::Blocks(256));
         assert_eq!(
-            (settings.metrics_address, settings.gossip_listen, settings.validator),
-            (None, None, false)
+            (settings.metrics_address, settings.gossip_listen, settings.validator, settings.discovery),
+            (None, None, false, true)
         );
     }
 }

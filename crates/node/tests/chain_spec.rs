@@ -223,7 +223,7 @@ fn a_spec_without_its_end_is_told_from_one_with_wrong_values() {
 #[test]
 fn every_wrong_value_is_named() {
     type Change = fn(&mut Value);
-    let cases: [(Change, &str); 12] = [
+    let cases: [(Change, &str); 13] = [
         (|spec| spec["extra"] = json!(1), "unknown key `extra`"),
         (|spec| spec["genesis"]["extra"] = json!(1), "unknown key `genesis.extra`"),
         (
@@ -231,6 +231,7 @@ fn every_wrong_value_is_named() {
             "unknown key `genesis.market.new_subnet.extra`",
         ),
         (|spec| spec["kind"] = json!("toy"), "wrong at `kind`: unknown variant `toy`"),
+        (|spec| spec["name"] = json!("a\u{1b}[2J\nb"), "expected one line of printable characters"),
         (|spec| spec["name"] = json!(" "), "its name has 1 bytes, expected 1 to 64 that are not all blank"),
         (|spec| spec["genesis"]["balances"][1][0] = json!("5Grw"), "wrong at `genesis.balances[1][0]`"),
         (

@@ -63,6 +63,7 @@ async fn a_node_counts_what_it_does() {
             is_syncing: true,
             should_have_peers: true,
             trouble: None,
+            signs: Some(true),
         }))
         .consensus(Arc::new(|| ConsensusStatus { height: 8, round: 2, validators: 4, peers: 3 }))
         .metrics(Some(MetricsOptions {
@@ -94,6 +95,7 @@ async fn a_node_counts_what_it_does() {
         ("myelin_rpc_connections", 1.0),
         ("myelin_network_peers", 3.0),
         ("myelin_network_syncing", 1.0),
+        ("myelin_consensus_signs", 1.0),
         ("myelin_consensus_height", 8.0),
         ("myelin_consensus_round", 2.0),
         ("myelin_consensus_validators", 4.0),

@@ -55,6 +55,8 @@ pub struct NetworkStatus {
     pub should_have_peers: bool,
     /// What keeps it from following its network, and what to do; nothing if all is well.
     pub trouble: Option<String>,
+    /// Whether it signs blocks now; nothing if it has no key for that.
+    pub signs: Option<bool>,
 }
 
 /// Tells how the node stands in its network.

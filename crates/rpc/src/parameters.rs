@@ -163,7 +163,7 @@ impl Argument for Height {
 }
 
 impl Argument for u64 {
-    const EXPECTED: &'static str = "a number of at least 0";
+    const EXPECTED: &'static str = "a number from 0 to 18446744073709551615";
 
     fn from_json(value: Value) -> Result<Self, String> {
         value.as_u64().ok_or_else(|| describe(&value))

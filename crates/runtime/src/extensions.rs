@@ -167,7 +167,9 @@ fn custom(error: MarketError) -> TransactionValidityError {
     let code = match error {
         MarketError::NotEnoughStakeToSetWeights => 1,
         MarketError::HotKeyAccountNotExists => 4,
-        MarketError::SettingWeightsTooFast | MarketError::NetworkTxRateLimitExceeded => 6,
+        MarketError::SettingWeightsTooFast
+        | MarketError::NetworkTxRateLimitExceeded
+        | MarketError::DelegateTxRateLimitExceeded => 6,
         MarketError::HotKeyNotRegisteredInNetwork => 10,
         MarketError::InvalidIpType | MarketError::InvalidIpAddress => 11,
         MarketError::ServingRateLimitExceeded => 12,

@@ -7,6 +7,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
+use codec::DecodeAll;
 use frame_support::traits::Contains;
 use frame_system::RawOrigin;
 use myelin_economy::constants::TOTAL_SUPPLY_RAO;
@@ -14,6 +15,7 @@ use sp_runtime::MultiAddress;
 
 use crate::{
     AccountId, Address, Balances, OriginCaller, Runtime, RuntimeCall, SlotDuration, SubtensorModule,
+    SLOT_DURATIONS_MS,
 };
 
 /// How many calls a call may lie in. Every dispatch on the way looks at all that lies below it.
@@ -74,7 +76,9 @@ fn permits_itself(call: &RuntimeCall, place: Place) -> bool {
 fn permits_system(call: &frame_system::Call<Runtime>) -> bool {
     match call {
         frame_system::Call::remark { .. } | frame_system::Call::remark_with_event { .. } => true,
-        frame_system::Call::set_storage { items } => items.iter().all(|(key, _)| is_beside_the_books(key)),
+        frame_system::Call::set_storage { items } => {
+            items.iter().all(|(key, value)| permits_write(key, value))
+        }
         _ => false,
     }
 }
@@ -148,7 +152,10 @@ fn is_pool_origin(origin: &OriginCaller) -> bool {
     matches!(origin, OriginCaller::system(RawOrigin::Signed(account)) if is_pool_account(account))
 }
 
-/// Whether no money depends on what stands under a storage key.
-fn is_beside_the_books(key: &[u8]) -> bool {
-    key == SlotDuration::key() || SubtensorModule::is_beside_the_books(key)
+/// Whether no money depends on what stands under a storage key, and the chain can go on with this value there.
+fn permits_write(key: &[u8], value: &[u8]) -> bool {
+    match key == SlotDuration::key() {
+        true => u64::decode_all(&mut &value[..]).is_ok_and(|slot_ms| SLOT_DURATIONS_MS.contains(&slot_ms)),
+        false => SubtensorModule::is_beside_the_books(key),
+    }
 }

@@ -146,6 +146,9 @@ mod runtime {
 
 const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
 
+/// Milliseconds that there may be between blocks: up to an hour.
+pub const SLOT_DURATIONS_MS: core::ops::RangeInclusive<u64> = 1..=3_600_000;
+
 parameter_types! {
     pub const Version: RuntimeVersion = VERSION;
     pub BlockWeights: frame_system::limits::BlockWeights =

@@ -6,7 +6,9 @@ use codec::{Decode, Encode};
 use common::{account, new_chain, run_block, run_blocks, tao};
 use frame_support::storage::generator::{StorageDoubleMap, StorageMap};
 use frame_system::RawOrigin;
-use myelin_runtime::{AccountId, Balances, OriginCaller, Runtime, RuntimeCall, SubtensorModule};
+use myelin_runtime::{
+    AccountId, Balances, OriginCaller, Runtime, RuntimeCall, SlotDuration, SubtensorModule, SLOT_DURATIONS_MS,
+};
 use pallet_balances::AdjustmentDirection;
 use pallet_subtensor as market;
 use proptest::prelude::*;
@@ -55,6 +57,10 @@ fn write(key: Vec<u8>, value: impl Encode) -> RuntimeCall {
 
 fn write_tempo(blocks: u16) -> RuntimeCall {
     write(market::Tempo::<Runtime>::storage_map_final_key(NETUID), blocks)
+}
+
+fn write_pace(slot_ms: u64) -> RuntimeCall {
+    write(SlotDuration::key().to_vec(), slot_ms)
 }
 
 fn sudo(call: RuntimeCall) -> RuntimeCall {
@@ -122,6 +128,9 @@ fn refused() -> Vec<RuntimeCall> {
         write(frame_system::Account::<Runtime>::hashed_key_for(bob()), 0_u8),
         write(market::TotalStake::<Runtime>::hashed_key()[..31].to_vec(), 0_u8),
         write(b":code".to_vec(), 0_u8),
+        write_pace(0),
+        write_pace(SLOT_DURATIONS_MS.end() + 1),
+        write(SlotDuration::key().to_vec(), 1_u8),
         write(Vec::new(), 0_u8),
         system(frame_system::Call::kill_storage { keys: vec![issuance.clone()] }),
         system(frame_system::Call::kill_prefix { prefix: issuance, subkeys: 1 }),
@@ -258,7 +267,8 @@ fn grants_are_added_up_before_any_is_made() {
 fn who_is_not_the_owner_has_no_such_power() {
     new_chain().execute_with(|| {
         run_blocks(1);
-        let calls = [sudo(set_balance(bob(), tao(5))), set_balance(bob(), tao(5)), write_tempo(3)];
+        let calls =
+            [sudo(set_balance(bob(), tao(5))), set_balance(bob(), tao(5)), write_tempo(3), write_pace(1)];
         for call in calls {
             let outcome = run_block(vec![(bob(), call)])[0];
             assert!(outcome.is_err() && outcome != FILTERED, "{outcome:?}");

@@ -236,7 +236,7 @@ fn what_would_fail_for_free_does_not_enter_the_pool() {
         let set = run_block(vec![(Keyring::Bob.to_account_id(), increase(5))]);
         assert_eq!(set, [Ok(())]);
         assert_eq!(by_bob(decrease(&of_miner, 5)), Some(InvalidTransaction::Custom(26)));
-        assert_eq!(by_bob(increase(6)), Some(InvalidTransaction::Custom(255)), "too soon");
+        assert_eq!(by_bob(increase(6)), Some(InvalidTransaction::Custom(6)), "too soon");
     });
 }
 

@@ -1,4 +1,4 @@
-//! The ways to the peers that the operator has named.
+//! The ways to peers: those that the operator has named, and those that were found.
 
 use std::{
     io,
@@ -9,6 +9,7 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -24,18 +25,18 @@ pub(super) struct Door {
     listener: TcpListener,
     address: SocketAddr,
     peer: PeerAddress,
-    /// Its place among the named peers.
-    index: usize,
+    /// Its place among the named peers; nothing for one that was found.
+    place: Option<usize>,
 }
 
 impl Door {
     /// # Errors
     /// When the system has no free port.
-    pub fn to(peer: PeerAddress, index: usize) -> io::Result<Self> {
+    pub fn to(peer: PeerAddress, place: Option<usize>) -> io::Result<Self> {
         let listener = StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Self { listener: TcpListener::from_std(listener)?, address, peer, index })
+        Ok(Self { listener: TcpListener::from_std(listener)?, address, peer, place })
     }
 
     /// The peer as the engine reaches it.
@@ -50,7 +51,8 @@ impl Door {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((inside, _)) => {
-                        connections.spawn(lead(inside, self.peer.clone(), self.index, Arc::clone(&shared)));
+                        let hang_up = shared.hang_up.subscribe();
+                        connections.spawn(lead(inside, self.peer.clone(), self.place, Arc::clone(&shared), hang_up));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "the engine cannot connect to a peer");
@@ -64,25 +66,42 @@ impl Door {
 }
 
 /// When the peer cannot be reached, the engine sees that the connection ends, and tries again later.
-async fn lead(inside: TcpStream, peer: PeerAddress, index: usize, shared: Arc<Shared>) {
+async fn lead(
+    inside: TcpStream,
+    peer: PeerAddress,
+    place: Option<usize>,
+    shared: Arc<Shared>,
+    mut hang_up: watch::Receiver<u64>,
+) {
     match reach(&peer).await {
         Ok(outside) => {
-            shared.contacts.opened(index);
-            if let Err(error) = pass(inside, outside, Arc::clone(&shared)).await {
+            place.into_iter().for_each(|place| shared.contacts.opened(place));
+            let ended = tokio::select! {
+                ended = pass(inside, outside, place, &shared) => ended,
+                _ = hang_up.changed() => Ok(()),
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, %peer, "a connection to a peer has ended");
             }
-            shared.contacts.ended(index);
+            place.into_iter().for_each(|place| shared.contacts.ended(place));
         }
         Err(error) => {
             tracing::debug!(%error, %peer, "a peer cannot be reached");
-            shared.contacts.unreachable(index, &error);
+            place.into_iter().for_each(|place| shared.contacts.unreachable(place, &error));
         }
     }
 }
 
-async fn pass(inside: TcpStream, outside: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
+/// Who was found is a stranger, but takes none of their places, so that those who come cannot keep this node from going to others.
+async fn pass(
+    inside: TcpStream,
+    outside: TcpStream,
+    place: Option<usize>,
+    shared: &Arc<Shared>,
+) -> io::Result<()> {
     let origin = Origin::of(outside.peer_addr()?.ip());
-    let guest = Guest { shared, origin, standing: Standing::Named };
+    let standing = place.map_or(Standing::Stranger, |_| Standing::Named);
+    let guest = Guest { shared: Arc::clone(shared), origin, standing };
     guest.pass(outside, inside).await
 }
 

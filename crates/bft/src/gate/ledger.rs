@@ -15,7 +15,7 @@ const MAX_ORIGINS: usize = 4096;
 
 /// Whom connections come from: an IPv4 address, or the network that a site gets for itself in IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Origin(IpAddr);
+pub(crate) struct Origin(IpAddr);
 
 impl Origin {
     pub fn of(ip: IpAddr) -> Self {
@@ -58,8 +58,21 @@ impl Passage {
     }
 }
 
+/// One connection among all there were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Place(u64);
+
+/// A connection that was taken into account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Admission {
+    pub place: Place,
+    /// The connection that has to end for it.
+    pub instead_of: Option<Place>,
+}
+
 struct Account {
-    connections: usize,
+    /// The oldest first.
+    connections: Vec<Place>,
     allowance: Allowance,
     /// Since when the allowance has not recovered.
     empty_since: Option<Instant>,
@@ -78,40 +91,54 @@ pub(super) struct Ledger {
     accounts: HashMap<(Origin, Standing), Account>,
     strangers: usize,
     of_all_strangers: Allowance,
+    next: u64,
 }
 
 impl Ledger {
     pub fn new(limits: GateLimits, now: Instant) -> Self {
         let of_all_strangers = Allowance::new(limits.all_burst_bytes, limits.all_bytes_per_second, now);
-        Self { limits, accounts: HashMap::new(), strangers: 0, of_all_strangers }
+        Self { limits, accounts: HashMap::new(), strangers: 0, of_all_strangers, next: 0 }
     }
 
-    /// Takes a new connection into account; false when it is refused.
-    pub fn admit(&mut self, origin: Origin, standing: Standing, now: Instant) -> bool {
+    /// Takes a new connection into account, unless it is refused. When strangers have all their places, the address with the
+    /// most of them makes room for one that has fewer, so that nobody keeps others out by holding on to connections.
+    pub fn admit(&mut self, origin: Origin, standing: Standing, now: Instant) -> Option<Admission> {
         let is_stranger = standing == Standing::Stranger;
-        if is_stranger && self.strangers >= self.limits.max_strangers {
-            return false;
-        }
         if is_stranger
             && self.accounts.len() >= MAX_ORIGINS
             && !self.accounts.contains_key(&(origin, standing))
         {
-            return false;
+            return None;
         }
         let max_connections = self.limits.max_connections_per_ip;
         let account = self.account(origin, standing, now);
-        if account.connections >= max_connections {
-            return false;
+        if account.connections.len() >= max_connections {
+            return None;
         }
         if is_stranger {
             if account.is_banned(now) || account.allowance.is_empty(now) {
-                return false;
+                return None;
             }
             account.allowance.charge(CONNECTION_COST, now);
         }
-        account.connections += 1;
+        let own = account.connections.len();
+        let is_full = is_stranger && self.strangers >= self.limits.max_strangers;
+        let instead_of = if is_full { Some(self.turn_out_beyond(own.saturating_add(1))?) } else { None };
+        let place = Place(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.account(origin, standing, now).connections.push(place);
         self.strangers += usize::from(is_stranger);
-        true
+        Some(Admission { place, instead_of })
+    }
+
+    /// Takes the newest connection from the stranger that has most of them, if that is more than `enough`.
+    fn turn_out_beyond(&mut self, enough: usize) -> Option<Place> {
+        let strangers = self.accounts.iter_mut().filter(|((_, standing), _)| *standing == Standing::Stranger);
+        let crowd = strangers.map(|(_, account)| &mut account.connections);
+        let crowd = crowd.max_by_key(|connections| (connections.len(), connections.last().copied()))?;
+        let place = (crowd.len() > enough).then(|| crowd.pop()).flatten()?;
+        self.strangers = self.strangers.saturating_sub(1);
+        Some(place)
     }
 
     fn account(&mut self, origin: Origin, standing: Standing, now: Instant) -> &mut Account {
@@ -120,7 +147,7 @@ impl Ledger {
             Standing::Stranger => (self.limits.burst_bytes, self.limits.bytes_per_second),
         };
         self.accounts.entry((origin, standing)).or_insert_with(|| Account {
-            connections: 0,
+            connections: Vec::new(),
             allowance: Allowance::new(burst, per_second, now),
             empty_since: None,
             banned_until: None,
@@ -153,20 +180,20 @@ impl Ledger {
         Passage::after(own.max(self.of_all_strangers.charge(bytes, now)))
     }
 
-    /// A connection that was admitted has ended.
-    pub fn leave(&mut self, origin: Origin, standing: Standing) {
-        if standing == Standing::Stranger {
+    /// A connection that was admitted has ended. If it had to, that is known.
+    pub fn leave(&mut self, origin: Origin, standing: Standing, place: Place) {
+        let Some(account) = self.accounts.get_mut(&(origin, standing)) else { return };
+        let before = account.connections.len();
+        account.connections.retain(|connection| *connection != place);
+        if standing == Standing::Stranger && account.connections.len() < before {
             self.strangers = self.strangers.saturating_sub(1);
-        }
-        if let Some(account) = self.accounts.get_mut(&(origin, standing)) {
-            account.connections = account.connections.saturating_sub(1);
         }
     }
 
     /// Forgets those about whom there is nothing to know.
     pub fn sweep(&mut self, now: Instant) {
         self.accounts.retain(|_, account| {
-            account.connections > 0 || account.is_banned(now) || !account.allowance.is_whole(now)
+            !account.connections.is_empty() || account.is_banned(now) || !account.allowance.is_whole(now)
         });
     }
 
@@ -221,7 +248,7 @@ mod tests {
             ledger.charge(named, Standing::Named, 9 << 20, now),
             Passage::After(Duration::from_millis(250))
         );
-        assert_eq!((0..5).filter(|_| ledger.admit(named, Standing::Named, now)).count(), 3);
+        assert_eq!((0..5).filter_map(|_| ledger.admit(named, Standing::Named, now)).count(), 3);
     }
 
     #[test]
@@ -229,11 +256,34 @@ mod tests {
         let now = Instant::now();
         let mut ledger = Ledger::new(limits(), now);
         let (one, two, named) = (origin("192.0.2.1"), origin("192.0.2.2"), origin("192.0.2.3"));
-        assert_eq!((0..5).filter(|_| ledger.admit(one, STRANGER, now)).count(), 3);
-        assert_eq!((0..5).filter(|_| ledger.admit(two, STRANGER, now)).count(), 2, "there are five places");
-        assert_eq!((0..5).filter(|_| ledger.admit(named, Standing::Named, now)).count(), 3);
-        ledger.leave(one, STRANGER);
-        assert!(ledger.admit(two, STRANGER, now));
+        let of_one: Vec<_> = (0..5).filter_map(|_| ledger.admit(one, STRANGER, now)).collect();
+        assert_eq!(of_one.len(), 3);
+        assert_eq!(
+            (0..5).filter_map(|_| ledger.admit(two, STRANGER, now)).count(),
+            2,
+            "there are five places"
+        );
+        assert_eq!((0..5).filter_map(|_| ledger.admit(named, Standing::Named, now)).count(), 3);
+        ledger.leave(one, STRANGER, of_one[0].place);
+        assert!(ledger.admit(two, STRANGER, now).is_some_and(|admission| admission.instead_of.is_none()));
+    }
+
+    #[test]
+    fn who_has_most_places_makes_room() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(limits(), now);
+        let [one, two, three, four] = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"].map(origin);
+        let mut admit = |origin| ledger.admit(origin, STRANGER, now);
+        let of_one = [admit(one), admit(one), admit(one)].map(|admission| admission.unwrap().place);
+        let of_two = [admit(two), admit(two)].map(|admission| admission.unwrap().place);
+        assert_eq!(admit(three).unwrap().instead_of, Some(of_one[2]), "the newest of those that have most");
+        assert_eq!(admit(four).unwrap().instead_of, Some(of_two[1]), "the newest of as many");
+        assert_eq!(admit(four), None, "who would have as many as the other had");
+        assert_eq!(admit(two), None);
+        ledger.leave(one, STRANGER, of_one[2]);
+        assert_eq!(ledger.admit(two, STRANGER, now), None, "that place was given to another long ago");
+        ledger.leave(one, STRANGER, of_one[1]);
+        assert!(ledger.admit(two, STRANGER, now).is_some());
     }
 
     #[test]
@@ -242,12 +292,12 @@ mod tests {
         let mut ledger = Ledger::new(limits(), now);
         let one = origin("192.0.2.1");
         let mut admitted = 0;
-        while ledger.admit(one, STRANGER, now) {
-            ledger.leave(one, STRANGER);
+        while let Some(admission) = ledger.admit(one, STRANGER, now) {
+            ledger.leave(one, STRANGER, admission.place);
             admitted += 1;
         }
         assert_eq!(admitted, (2 << 20) / CONNECTION_COST);
-        assert!(ledger.admit(one, STRANGER, now + Duration::from_secs(1)));
+        assert!(ledger.admit(one, STRANGER, now + Duration::from_secs(1)).is_some());
     }
 
     #[test]
@@ -255,7 +305,7 @@ mod tests {
         let start = Instant::now();
         let mut ledger = Ledger::new(limits(), start);
         let one = origin("192.0.2.1");
-        assert!(ledger.admit(one, STRANGER, start));
+        let admission = ledger.admit(one, STRANGER, start).unwrap();
         let (mut now, mut passed) = (start, 0_u64);
         let dropped = loop {
             match ledger.charge(one, STRANGER, 64 << 10, now) {
@@ -276,13 +326,13 @@ mod tests {
             Passage::Dropped { is_new: false },
             "on all its connections"
         );
-        assert!(!ledger.admit(one, STRANGER, now + Duration::from_secs(59)));
-        ledger.leave(one, STRANGER);
+        assert_eq!(ledger.admit(one, STRANGER, now + Duration::from_secs(59)), None);
+        ledger.leave(one, STRANGER, admission.place);
         ledger.sweep(now + Duration::from_secs(59));
         assert_eq!(ledger.len(), 1, "a ban is remembered");
         ledger.sweep(now + Duration::from_secs(61));
         assert_eq!(ledger.len(), 0);
-        assert!(ledger.admit(one, STRANGER, now + Duration::from_secs(61)));
+        assert!(ledger.admit(one, STRANGER, now + Duration::from_secs(61)).is_some());
     }
 
     #[test]
@@ -290,7 +340,7 @@ mod tests {
         let mut now = Instant::now();
         let mut ledger = Ledger::new(limits(), now);
         let one = origin("192.0.2.1");
-        assert!(ledger.admit(one, STRANGER, now));
+        assert!(ledger.admit(one, STRANGER, now).is_some());
         for _ in 0..100 {
             // Three MiB at once, every four seconds: more than there is at once, and less than comes back.
             for _ in 0..48 {
@@ -309,7 +359,7 @@ mod tests {
         let start = Instant::now();
         let mut ledger = Ledger::new(limits(), start);
         let origins = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"].map(origin);
-        assert!(origins.iter().all(|origin| ledger.admit(*origin, STRANGER, start)));
+        assert!(origins.iter().all(|origin| ledger.admit(*origin, STRANGER, start).is_some()));
         let mut waits = Vec::new();
         // One MiB each in one second is what each may send, and twice what all may.
         for second in 0..60 {
@@ -329,7 +379,7 @@ mod tests {
         let start = Instant::now();
         let mut ledger = Ledger::new(limits(), start);
         let one = origin("192.0.2.1");
-        assert!(ledger.admit(one, Standing::Named, start));
+        assert!(ledger.admit(one, Standing::Named, start).is_some());
         let (mut now, mut passed) = (start, 0_u64);
         while now < start + Duration::from_secs(60) {
             match ledger.charge(one, Standing::Named, 1 << 20, now) {
@@ -341,7 +391,7 @@ mod tests {
         }
         assert!((240..=250).contains(&(passed >> 20)), "{passed} bytes in a minute, 4 MiB/s and 8 at once");
         // Strangers are none the worse for it, also at the same address.
-        assert!(ledger.admit(one, STRANGER, now));
+        assert!(ledger.admit(one, STRANGER, now).is_some());
         assert_eq!(ledger.charge(one, STRANGER, 1 << 20, now), Passage::Free);
     }
 
@@ -354,6 +404,6 @@ mod tests {
             ledger.admit(Origin::of(IpAddr::from(number.to_be_bytes())), STRANGER, now);
         }
         assert_eq!(ledger.len(), MAX_ORIGINS);
-        assert!(ledger.admit(origin("198.51.100.1"), Standing::Named, now));
+        assert!(ledger.admit(origin("198.51.100.1"), Standing::Named, now).is_some());
     }
 }

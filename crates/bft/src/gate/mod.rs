@@ -4,27 +4,26 @@
 //! listens on a port of this machine only, and what comes in at the public one is passed on to it:
 //!
 //! - An *address* (in IPv6, a /64 network) has a limited number of connections, and so have all strangers together. A new
-//!   connection costs as much as some bytes.
+//!   connection costs as much as some bytes. When strangers have all their places, the address with the most of them makes
+//!   room for one that has fewer.
 //! - Bytes are taken from the allowance of their address, which fills up again at a steady rate, and from one that all
 //!   strangers share. While either is empty, nothing more is read, so that TCP makes the sender wait.
 //! - An address that keeps its own allowance empty for too long is dropped, and refused for a while.
 //! - An address where the operator has named a persistent peer is a *named* one. It has places of its own and a larger
 //!   allowance. While that is empty it waits, too, but it is never dropped: the chain may need it.
-//! - The engine also dials named peers. It is told a port of this machine for each of them, behind which the gate connects
-//!   to the peer itself, so that what comes in on these connections counts as well.
+//! - The engine also dials peers: those that are named, and some that were found. It is told a port of this machine for each of
+//!   them, behind which the gate connects to the peer itself, so that what comes in on these connections counts as well. Who was
+//!   found and not named is a stranger here, too.
 //!
 //! Bytes that a node reads from others are thus bounded whatever they do, and with them what the engine remembers. They are
 //! encrypted, so that bytes and connections are all that can be counted here.
-//!
-//! The engine tells its peers the address that it listens on, and cannot be told another. Discovery among peers needs the
-//! public one, so a node that has it on listens, and dials, without a gate.
 
 mod allowance;
 mod door;
 mod ledger;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener},
     sync::{
@@ -41,14 +40,15 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
         TcpListener, TcpSocket, TcpStream,
     },
-    sync::Notify,
-    task::JoinSet,
+    sync::watch,
+    task::{AbortHandle, JoinSet},
     time::{interval, sleep, MissedTickBehavior},
 };
 
+pub(crate) use self::ledger::Origin;
 use self::{
     door::Door,
-    ledger::{Ledger, Origin, Passage, Standing},
+    ledger::{Admission, Ledger, Passage, Place, Standing},
 };
 use crate::{contacts::Contacts, BftError, PeerAddress};
 
@@ -211,6 +211,8 @@ pub(crate) struct Gate {
     doors: Vec<Door>,
     shared: Arc<Shared>,
     connections: JoinSet<()>,
+    /// What ends them, each by its place.
+    ends: HashMap<Place, AbortHandle>,
 }
 
 struct Shared {
@@ -221,7 +223,8 @@ struct Shared {
     contacts: Arc<Contacts>,
     /// When the operator was told last that a named peer is made to wait.
     told: Mutex<Option<Instant>>,
-    hang_up: Arc<Notify>,
+    /// Counts how often all connections had to end. They look from before they were made, so that none is missed.
+    hang_up: watch::Sender<u64>,
 }
 
 impl Gate {
@@ -244,16 +247,18 @@ impl Gate {
             counters,
             contacts,
             told: Mutex::new(None),
-            hang_up: Arc::default(),
+            hang_up: watch::Sender::default(),
         };
         let peers = persistent_peers.iter().enumerate();
-        let doors = peers.map(|(index, peer)| Door::to(peer.clone(), index)).collect::<io::Result<_>>()?;
+        let doors =
+            peers.map(|(index, peer)| Door::to(peer.clone(), Some(index))).collect::<io::Result<_>>()?;
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
             persistent_peers,
             doors,
             shared: Arc::new(shared),
             connections: JoinSet::new(),
+            ends: HashMap::new(),
         })
     }
 
@@ -262,9 +267,9 @@ impl Gate {
         self.doors.iter().map(Door::address).collect()
     }
 
-    /// Ends all connections that there are, when its waiters are notified.
-    pub fn hang_up(&self) -> Arc<Notify> {
-        Arc::clone(&self.shared.hang_up)
+    /// For sessions of the engine, while it runs.
+    pub fn handle(&self) -> GateHandle {
+        GateHandle(Arc::clone(&self.shared))
     }
 
     /// Passes connections on for as long as it is polled; all of them end with it.
@@ -287,29 +292,42 @@ impl Gate {
                     }
                 },
                 Some(_) = self.connections.join_next() => {}
-                _ = sweep.tick() => self.shared.ledger.lock().sweep(Instant::now()),
+                _ = sweep.tick() => {
+                    self.shared.ledger.lock().sweep(Instant::now());
+                    self.ends.retain(|_, end| !end.is_finished());
+                }
             }
         }
     }
 
     fn welcome(&mut self, connection: TcpStream, origin: Origin) {
         let standing = self.shared.standing(origin);
-        if !self.shared.ledger.lock().admit(origin, standing, Instant::now()) {
+        let admission = self.shared.ledger.lock().admit(origin, standing, Instant::now());
+        let Some(Admission { place, instead_of }) = admission else {
             count(&self.shared.counters.refused, 1);
             return;
-        }
+        };
         count(&self.shared.counters.accepted, 1);
-        let admitted = Admitted { shared: Arc::clone(&self.shared), origin, standing };
-        self.connections.spawn(async move {
+        if let Some(end) = instead_of.and_then(|place| self.ends.remove(&place)) {
+            end.abort();
+        }
+        let admitted = Admitted { shared: Arc::clone(&self.shared), origin, standing, place };
+        let mut hang_up = self.shared.hang_up.subscribe();
+        let end = self.connections.spawn(async move {
             let passing = async {
                 let inside = TcpStream::connect(admitted.shared.engine).await?;
                 let guest = Guest { shared: Arc::clone(&admitted.shared), origin, standing };
                 guest.pass(connection, inside).await
             };
-            if let Err(error) = passing.await {
+            let ended = tokio::select! {
+                ended = passing => ended,
+                _ = hang_up.changed() => Ok(()),
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, ?origin, "a connection of another node has ended");
             }
         });
+        self.ends.insert(place, end);
     }
 }
 
@@ -322,16 +340,52 @@ impl Shared {
     }
 }
 
+/// What sessions of the engine need of a gate.
+pub(crate) struct GateHandle(Arc<Shared>);
+
+impl GateHandle {
+    /// Ends all connections that there are.
+    pub fn hang_up(&self) {
+        self.0.hang_up.send_modify(|times| *times = times.wrapping_add(1));
+    }
+
+    /// Opens a way to a peer that nobody has named.
+    ///
+    /// # Errors
+    /// When the system has no free port.
+    pub fn open(&self, peer: PeerAddress) -> io::Result<WayOut> {
+        let door = Door::to(peer, None)?;
+        let address = door.address();
+        let mut running = JoinSet::new();
+        running.spawn(door.run(Arc::clone(&self.0)));
+        Ok(WayOut { address, _running: running })
+    }
+}
+
+/// A way to a peer, which closes, with its connections, when this is dropped.
+pub(crate) struct WayOut {
+    address: PeerAddress,
+    _running: JoinSet<()>,
+}
+
+impl WayOut {
+    /// Where the engine reaches the peer.
+    pub fn address(&self) -> &PeerAddress {
+        &self.address
+    }
+}
+
 /// A place that is taken until this is dropped.
 struct Admitted {
     shared: Arc<Shared>,
     origin: Origin,
     standing: Standing,
+    place: Place,
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.shared.ledger.lock().leave(self.origin, self.standing);
+        self.shared.ledger.lock().leave(self.origin, self.standing, self.place);
     }
 }
 
@@ -352,7 +406,6 @@ impl Guest {
         tokio::select! {
             ended = self.pass_in(from_outside, to_inside) => ended,
             ended = tokio::io::copy(&mut from_inside, &mut to_outside) => ended.map(drop),
-            () = self.shared.hang_up.notified() => Ok(()),
         }
     }
 
@@ -431,6 +484,9 @@ mod tests {
         let limits = GateLimits {
             named_bytes_per_second: BYTES_PER_SECOND,
             named_burst_bytes: 2 * BYTES_PER_SECOND,
+            bytes_per_second: BYTES_PER_SECOND,
+            burst_bytes: 2 * BYTES_PER_SECOND,
+            patience: Duration::from_millis(100),
             ..GateLimits::default()
         };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -469,6 +525,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_peer_that_was_found_is_a_stranger_and_its_way_closes_when_it_is_left() {
+        let named = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (gate, counters, _) = gate(named.local_addr().unwrap());
+        let handle = gate.handle();
+        let running = tokio::spawn(gate.run());
+        let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let way = handle.open(found.local_addr().unwrap().into()).unwrap();
+        let mut engine = TcpStream::connect(way.address().resolve().await.as_slice()).await.unwrap();
+        engine.write_all(b"x").await.unwrap();
+        let (mut outside, _) = found.accept().await.unwrap();
+        assert_eq!(outside.read_u8().await.unwrap(), b'x');
+        let mut flood = Box::pin(async move { while outside.write_all(&[7; 64 << 10]).await.is_ok() {} });
+        let mut reading =
+            Box::pin(async { while engine.read(&mut [0; 64 << 10]).await.is_ok_and(|read| read > 0) {} });
+        let is_dropped = async {
+            while counters.read().dropped == 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            () = &mut flood => {}
+            () = &mut reading => {}
+            () = is_dropped => {}
+            () = sleep(PATIENCE) => panic!("a stranger that floods is not dropped"),
+        }
+        assert_eq!(counters.read().named_throttled, 0);
+        drop((flood, reading));
+        let mut again = TcpStream::connect(way.address().resolve().await.as_slice()).await.unwrap();
+        let (_outside, _) = found.accept().await.unwrap();
+        drop(way);
+        assert!(tokio::time::timeout(PATIENCE, again.read_u8()).await.unwrap().is_err());
+        running.abort();
+    }
+
+    #[tokio::test]
     async fn a_peer_that_is_not_there_is_told_by_the_end_of_the_connection() {
         let nobody = StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let (gate, _, contacts) = gate(nobody);
@@ -486,7 +577,7 @@ mod tests {
     async fn whoever_hangs_up_ends_all_connections_and_new_ones_can_follow() {
         let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (gate, ..) = gate(peer.local_addr().unwrap());
-        let hang_up = gate.hang_up();
+        let handle = gate.handle();
         let way = gate.ways_out()[0].resolve().await;
         let running = tokio::spawn(gate.run());
         for _ in 0..2 {
@@ -494,7 +585,7 @@ mod tests {
             let (mut outside, _) = peer.accept().await.unwrap();
             engine.write_all(b"x").await.unwrap();
             assert_eq!(outside.read_u8().await.unwrap(), b'x');
-            hang_up.notify_waiters();
+            handle.hang_up();
             let ended = tokio::time::timeout(PATIENCE, outside.read_u8()).await.unwrap();
             assert!(ended.is_err());
         }

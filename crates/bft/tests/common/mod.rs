@@ -14,7 +14,8 @@ use std::{
 
 use codec::Encode;
 use myelin_bft::{
-    Bft, BftConfig, ConsensusMessage, ConsensusObserver, ConsensusSecret, SigningGuard, StatusView, Step,
+    Bft, BftConfig, ConsensusMessage, ConsensusObserver, ConsensusSecret, PeerAddress, SigningGuard,
+    StatusView, Step,
 };
 use myelin_chain::{
     Application, Certificate, Chain, ConsensusKey, Hash, Mempool, MempoolLimits, Sequencer, SequencerError,
@@ -130,7 +131,7 @@ pub struct Network {
     pub witness: Arc<Witness>,
     pub addresses: Vec<SocketAddr>,
     directory: tempfile::TempDir,
-    change: fn(u8, BftConfig) -> BftConfig,
+    change: Box<dyn Fn(u8, BftConfig) -> BftConfig>,
 }
 
 impl Network {
@@ -148,13 +149,13 @@ impl Network {
             witness: Arc::default(),
             addresses: powers.iter().map(|_| free_address()).collect(),
             directory: tempfile::tempdir().unwrap(),
-            change: |_, config| config,
+            change: Box::new(|_, config| config),
         }
     }
 
     /// The same with nodes that are configured otherwise.
-    pub fn changed(self, change: fn(u8, BftConfig) -> BftConfig) -> Self {
-        Self { change, ..self }
+    pub fn changed(self, change: impl Fn(u8, BftConfig) -> BftConfig + 'static) -> Self {
+        Self { change: Box::new(change), ..self }
     }
 
     pub fn directory(&self, index: u8) -> PathBuf {
@@ -211,6 +212,7 @@ impl Network {
 pub struct Node {
     pub application: Application,
     pub status: StatusView,
+    whereabouts: PeerAddress,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), SequencerError>>,
 }
@@ -223,9 +225,12 @@ impl Node {
             Mempool::new(Arc::clone(&chain), MempoolLimits { workers: 1, ..MempoolLimits::default() })
                 .unwrap();
         let application = Application::new(chain, mempool);
+        let here = PeerAddress::from(config.listen).to_string();
         let mut bft = Bft::new(config);
         bft.prepare(&application);
         let status = bft.status();
+        let (host, _) = here.split_once("/tcp/").unwrap();
+        let whereabouts = format!("{host}{}", bft.introduction().unwrap()).parse().unwrap();
         let shutdown = CancellationToken::new();
         let sequencer = Box::new(bft).run(application.clone(), shutdown.clone());
         let running = tokio::spawn(async {
@@ -233,11 +238,16 @@ impl Node {
             tracing::warn!(?outcome, "the node has ended");
             outcome
         });
-        Self { application, status, shutdown, running }
+        Self { application, status, whereabouts, shutdown, running }
     }
 
     pub fn chain(&self) -> &Arc<Chain> {
         self.application.chain()
+    }
+
+    /// Where others reach it, with its name.
+    pub fn whereabouts(&self) -> PeerAddress {
+        self.whereabouts.clone()
     }
 
     pub fn height(&self) -> u32 {
@@ -289,8 +299,11 @@ impl Node {
         let started = Instant::now();
         loop {
             match self.application.mempool().submit_here(bytes.clone()) {
-                // A block is seen a moment before the node has drawn its conclusion from it.
-                Err(SubmitError::Unsure) if started.elapsed() < PATIENCE => {
+                // A block is seen a moment before the node has drawn its conclusion from it, may leave some behind, and may be old
+                // when a busy machine has it.
+                Err(SubmitError::Unsure | SubmitError::Behind { .. } | SubmitError::PoolFull(_))
+                    if started.elapsed() < PATIENCE =>
+                {
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 outcome => return outcome.unwrap(),

@@ -1,6 +1,7 @@
 //! `myelin node`: a node of a network.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -9,8 +10,8 @@ use std::{
 
 use anyhow::{bail, Context as _, Result};
 use clap::Args;
-use myelin_bft::{Bft, BftConfig, GateCounts, GateLimits, StatusView};
-use myelin_gossip::{Gossip, GossipConfig, GossipCounts, GossipHandle, Multiaddr, NodeKey};
+use myelin_bft::{Bft, BftConfig, GateCounts, GateLimits, PeerAddress, StatusView};
+use myelin_gossip::{Gossip, GossipConfig, GossipCounts, GossipHandle, Multiaddr, NodeKey, PeerInfo};
 use myelin_metrics::{exposition, Sample, TextSource};
 use myelin_node::{
     ChainSpec, ConsensusStatus, Location, MetricsOptions, NetworkStatus, Node, NodeConfig, NodeHandle,
@@ -33,6 +34,8 @@ const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 const GOSSIP_KEY_FILE: &str = "gossip.key";
 /// What it is called among those that it agrees on blocks with; made by the engine.
 const NETWORK_KEY_FILE: &str = "consensus/network.key";
+/// Bytes a second that are enough to vote, and for the greeting of a new connection to cost only seconds.
+const LEAST_PEER_RATE: u64 = 64 << 10;
 /// How often to look whether the node is behind.
 const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -45,7 +48,7 @@ pub struct NodeArguments {
     #[arg(long, value_name = "BYTES")]
     max_database_bytes: Option<u64>,
     /// Bytes a second that a node which is none of --p2p-peers may send, in the long run; those that are may send four times as much.
-    #[arg(long, value_name = "BYTES", default_value_t = GateLimits::DEFAULT_RATE, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "BYTES", default_value_t = GateLimits::DEFAULT_RATE, value_parser = clap::value_parser!(u64).range(LEAST_PEER_RATE..))]
     p2p_peer_rate: u64,
     /// How far the node's clock is ahead, to see what happens then.
     #[cfg(debug_assertions)]
@@ -61,6 +64,7 @@ struct Ready {
     genesis: String,
     p2p: Option<String>,
     p2p_peers: usize,
+    discovery: bool,
     gossip: Option<String>,
     gossip_peers: usize,
     metrics: Option<String>,
@@ -75,7 +79,8 @@ impl std::fmt::Display for Ready {
         writeln!(f, "  rpc        {} and {}", self.rpc, self.http)?;
         writeln!(f, "  genesis    {}", self.genesis)?;
         writeln!(f, "  p2p        {}", or_nowhere(&self.p2p))?;
-        if self.p2p_peers == 0 && self.validator.is_none() {
+        let finds_peers = self.discovery && self.gossip_peers > 0;
+        if self.p2p_peers == 0 && !finds_peers && self.validator.is_none() {
             writeln!(f, "             and dials nobody: it has nobody to follow and takes no transactions; name --p2p-peers")?;
         }
         writeln!(f, "  gossip     {}", or_nowhere(&self.gossip))?;
@@ -139,12 +144,29 @@ impl Setup {
         config
     }
 
-    fn gossip_config(&self, node: &NodeHandle, behind: watch::Receiver<bool>) -> Result<GossipConfig> {
+    /// What peers are told about where to agree on blocks with this node; nothing if that is nowhere, or not for everybody to know.
+    fn introduction(&self, bft: &Bft) -> Result<Option<Multiaddr>> {
+        match (self.settings.discovery, &self.settings.p2p_listen) {
+            (true, Some(_)) => Ok(Some(bft.introduction()?.parse()?)),
+            _ => Ok(None),
+        }
+    }
+
+    fn gossip_config(
+        &self,
+        node: &NodeHandle,
+        introduction: Option<Multiaddr>,
+        behind: watch::Receiver<bool>,
+    ) -> Result<GossipConfig> {
         let key = NodeKey::load_or_create(&self.base_path.join(GOSSIP_KEY_FILE))?;
         let mut config = GossipConfig::new(node.chain().genesis_hash(), key);
         config.listen = self.settings.gossip_listen.iter().cloned().collect();
         config.persistent_peers.clone_from(&self.settings.gossip_peers);
+        config.consensus = introduction;
         config.behind = Some(behind);
+        if !self.settings.discovery {
+            config.limits.wanted_peers = 0;
+        }
         Ok(config)
     }
 
@@ -155,6 +177,7 @@ impl Setup {
             genesis: format!("{:?}", node.chain().genesis_hash()),
             p2p: self.settings.p2p_listen.as_ref().map(ToString::to_string),
             p2p_peers: self.settings.p2p_peers.len(),
+            discovery: self.settings.discovery,
             gossip: gossip.listen_addresses().first().map(ToString::to_string),
             gossip_peers: self.settings.gossip_peers.len(),
             metrics: node.metrics_address().map(|address| format!("http://{address}/metrics")),
@@ -184,17 +207,21 @@ fn socket_address(address: &Multiaddr) -> Result<SocketAddr> {
 }
 
 pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
-    let setup = Setup::new(arguments)?;
+    let mut setup = Setup::new(arguments)?;
+    let (found, discovered) = watch::channel(BTreeSet::new());
+    setup.bft.discovered = setup.settings.discovery.then_some(discovered);
     let bft = Bft::new(setup.bft.clone()).bind()?;
+    let meeting = Meeting { introduction: setup.introduction(&bft)?, found };
     let (status, network, consensus) = (bft.status(), bft.status(), bft.status());
+    let has_key = setup.bft.key.is_some();
     let measured = Measured { status: status.clone(), gossip: Arc::default() };
     let node = Node::new(setup.node_config(&measured), Box::new(bft))
-        .network(Arc::new(move || network_status(&network)))
+        .network(Arc::new(move || network_status(&network, has_key)))
         .consensus(Arc::new(move || consensus_status(&consensus)))
         .rpc(Some(setup.settings.rpc.clone()))
         .start()
         .await?;
-    let outcome = take_part(context, &setup, &node, measured).await;
+    let outcome = take_part(context, &setup, &node, meeting, measured).await;
     logging::engine_stops();
     node.shutdown_token().cancel();
     // What the node failed from says more than what followed from it.
@@ -202,10 +229,25 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
     outcome
 }
 
+/// How those that exchange transactions get to know each other as peers that agree on blocks.
+struct Meeting {
+    /// What others are told.
+    introduction: Option<Multiaddr>,
+    /// Whom to tell what others have said.
+    found: watch::Sender<BTreeSet<PeerAddress>>,
+}
+
 /// Exchanges transactions and serves clients until the node ends or is asked to.
-async fn take_part(context: &Context, setup: &Setup, node: &NodeHandle, measured: Measured) -> Result<()> {
+async fn take_part(
+    context: &Context,
+    setup: &Setup,
+    node: &NodeHandle,
+    meeting: Meeting,
+    measured: Measured,
+) -> Result<()> {
     let shutdown = node.shutdown_token();
-    let gossip = start_gossip(setup, node, measured.status.clone()).await?;
+    let gossip = start_gossip(setup, node, meeting.introduction, measured.status.clone()).await?;
+    tokio::spawn(pass_on_found(gossip.watch_peers(), meeting.found));
     measured.follow(&gossip);
     context.output.result(&setup.ready(node, &gossip))?;
     tokio::select! {
@@ -219,13 +261,14 @@ async fn take_part(context: &Context, setup: &Setup, node: &NodeHandle, measured
     Ok(gossip.join().await?)
 }
 
-fn network_status(view: &StatusView) -> NetworkStatus {
+fn network_status(view: &StatusView, has_key: bool) -> NetworkStatus {
     let status = view.get();
     NetworkStatus {
         peers: status.peers,
         is_syncing: status.is_syncing,
         should_have_peers: status.should_have_peers,
         trouble: view.trouble(),
+        signs: has_key.then_some(status.signs),
     }
 }
 
@@ -312,7 +355,24 @@ fn engine_metrics() -> String {
     text
 }
 
-async fn start_gossip(setup: &Setup, node: &NodeHandle, status: StatusView) -> Result<GossipHandle> {
+/// Tells the sequencer where those agree on blocks that transactions are exchanged with, until nobody is any more.
+async fn pass_on_found(
+    mut peers: watch::Receiver<Vec<PeerInfo>>,
+    found: watch::Sender<BTreeSet<PeerAddress>>,
+) {
+    while peers.changed().await.is_ok() {
+        let addresses = peers.borrow_and_update();
+        let addresses = addresses.iter().filter_map(|peer| peer.consensus.as_ref()?.to_string().parse().ok());
+        found.send_replace(addresses.collect());
+    }
+}
+
+async fn start_gossip(
+    setup: &Setup,
+    node: &NodeHandle,
+    introduction: Option<Multiaddr>,
+    status: StatusView,
+) -> Result<GossipHandle> {
     let (sender, behind) = watch::channel(status.get().is_behind);
     let shutdown = node.shutdown_token();
     tokio::spawn(async move {
@@ -320,7 +380,7 @@ async fn start_gossip(setup: &Setup, node: &NodeHandle, status: StatusView) -> R
             sender.send_replace(status.get().is_behind);
         }
     });
-    let config = setup.gossip_config(node, behind)?;
+    let config = setup.gossip_config(node, introduction, behind)?;
     Ok(Gossip::start(config, Arc::clone(node.mempool()), node.shutdown_token()).await?)
 }
 

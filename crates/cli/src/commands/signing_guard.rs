@@ -4,7 +4,10 @@ use std::{fmt, path::PathBuf};
 
 use anyhow::{bail, Result};
 use clap::Args;
-use myelin_bft::{guard::Place, SigningGuard};
+use myelin_bft::{
+    guard::{Doubt, Place},
+    SigningGuard,
+};
 use serde::Serialize;
 
 use crate::{
@@ -65,6 +68,10 @@ pub fn run(context: &Context, arguments: &SigningGuardArguments) -> Result<()> {
     }
     match SigningGuard::newest(&file, key)? {
         Ok(newest) => context.output.result(&Known::new(file, newest)),
+        Err(doubt @ Doubt::Outdated) => bail!(
+            "{} {doubt}; start the validator, which follows until what it has signed is past, and stop any other node with its key",
+            file.display()
+        ),
         Err(doubt) => bail!(
             "{} {doubt}, so what this key has signed is not known; start the validator, which follows until that is past, or begin anew with --new if the key has never signed anything",
             file.display()

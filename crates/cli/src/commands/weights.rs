@@ -32,9 +32,9 @@ pub struct SetArguments {
     /// Number of the subnet.
     netuid: NetUid,
     /// Weights as UID:WEIGHT, such as 3:0.7 4:0.3.
-    #[arg(required = true, value_name = "UID:WEIGHT")]
+    #[arg(required_unless_present = "clear", value_name = "UID:WEIGHT")]
     weights: Vec<Weight>,
-    /// Lets all weights be zero, which takes back what the hotkey has said.
+    /// Takes back what the hotkey has said: no weights, or only zeros.
     #[arg(long)]
     clear: bool,
     /// Number of the mechanism.
@@ -86,7 +86,11 @@ pub async fn run(context: &Context, command: WeightsCommand) -> Result<()> {
 
 /// A row of zeros takes the place of the one before and says nothing: its validator earns nothing until it says something.
 fn check_meant(arguments: &SetArguments) -> Result<()> {
-    if !arguments.clear && arguments.weights.iter().all(|weight| weight.worth == 0.0) {
+    let says_nothing = arguments.weights.iter().all(|weight| weight.worth == 0.0);
+    if arguments.clear && !says_nothing {
+        bail!("--clear takes back what the hotkey has said, so give no weights, or only zeros");
+    }
+    if !arguments.clear && says_nothing {
         bail!(
             "all weights are zero, which takes back what the hotkey has said, and it earns no dividends until it sets others; \
              give one of them more than zero, or say --clear if that is meant"
@@ -97,11 +101,14 @@ fn check_meant(arguments: &SetArguments) -> Result<()> {
 
 async fn set(context: &Context, arguments: SetArguments) -> Result<()> {
     check_meant(&arguments)?;
+    // The chain wants to hear of somebody.
+    let nobody = [Weight { uid: 0, worth: 0.0 }];
+    let weights = if arguments.weights.is_empty() { &nobody[..] } else { &arguments.weights };
     let call = Call::set_mechanism_weights {
         netuid: arguments.netuid,
         mecid: arguments.mechanism,
-        dests: arguments.weights.iter().map(|weight| weight.uid).collect(),
-        weights: scaled(&arguments.weights),
+        dests: weights.iter().map(|weight| weight.uid).collect(),
+        weights: scaled(weights),
         version_key: arguments.version_key,
     };
     let signer = arguments.wallet.hotkey(context)?;

@@ -58,7 +58,8 @@ fn a_follower_names_the_addresses_of_peers_that_are_of_no_use() {
     wait_until("so does the log", || says(&follower.log()));
     let log = follower.log();
     assert!(!log.contains("arc_malachitebft"), "ports of this machine mean nothing to anybody: {log}");
-    assert_eq!(log.matches("no node of this chain is connected").count(), 1, "{log}");
+    // Once a minute, and the first time it may not have tried both.
+    assert!(log.matches("no node of this chain is connected").count() <= 2, "{log}");
     let words = refused_transfer(&follower);
     assert!(words.contains("none of its peers is connected"), "{words}");
 }

@@ -82,6 +82,20 @@ fn any_node_is_killed_under_load_and_comes_back() {
 }
 
 #[test]
+fn a_network_that_was_away_as_a_whole_goes_on() {
+    let mut network = Network::start(4, BLOCK_TIME);
+    network.wait_for_blocks(4);
+    for _ in 0..cycles(2) {
+        // Killed in the middle of a height, in which most have voted; then for so long that all listen before they sign.
+        (0..4).for_each(|index| network.kill(index));
+        std::thread::sleep(Duration::from_secs(6));
+        (0..4).for_each(|index| network.start_node(index));
+        network.wait_for_blocks(3);
+    }
+    network.assert_agreement();
+}
+
+#[test]
 fn the_chain_goes_on_without_one_of_four() {
     let mut network = Network::start(4, BLOCK_TIME);
     network.wait_for_blocks(4);
@@ -136,6 +150,8 @@ fn three_go_on_without_the_fourth_and_take_it_back() {
     let network = Network::start(4, BLOCK_TIME);
     network.wait_for_blocks(4);
     network.divide(&[&[0, 1, 2], &[3]]);
+    // It may still take in what has reached it.
+    std::thread::sleep(Duration::from_secs(1));
     let alone = network.node(3).height();
     let goal = network.node(0).height() + 12;
     wait_until("three of four decide", || network.node(0).height() >= goal);

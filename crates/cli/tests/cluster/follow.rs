@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{load::Acknowledged, network::Node};
+use crate::{
+    load::Acknowledged,
+    network::{wait_until, Node},
+};
 
 /// Hash and state root by height.
 #[derive(Default)]
@@ -34,8 +37,11 @@ impl Final {
     }
 }
 
-/// Fails unless a node has every block that contains an acknowledged transfer.
+/// Fails unless a node has, or comes to have, every block that contains an acknowledged transfer.
 pub fn assert_acknowledged(acknowledged: &[Acknowledged], node: &Node) {
+    // Another node may have acknowledged it, and be a block ahead.
+    let newest = acknowledged.iter().map(|transfer| transfer.height).max().unwrap_or_default();
+    wait_until(&format!("{} comes to block {newest}", node.name), || node.height() >= newest);
     for Acknowledged { height, block } in acknowledged {
         assert_eq!(node.block(*height).0, Value::from(block.as_str()), "block {height} of {}", node.name);
     }

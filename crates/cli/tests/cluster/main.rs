@@ -10,6 +10,7 @@ mod alone;
 mod demo;
 mod faults;
 mod faulty;
+mod finding;
 mod follow;
 mod load;
 mod measures;

@@ -17,12 +17,26 @@ use tokio::runtime::Runtime;
 use crate::proxy::Proxy;
 
 /// No single thing takes longer, however busy the machine is.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program under test, alone with its wallets.
 pub fn myelin() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_myelin"));
     command.env_remove("MYELIN_NODE").env_remove("MYELIN_WALLET_PASSWORD").stdin(Stdio::null());
+    command
+}
+
+/// A node that knows whom it is told, and reaches nobody past the links.
+fn node_command(arguments: &[String]) -> Command {
+    let mut command = finding_command(arguments);
+    command.env("MYELIN_DISCOVERY", "false");
+    command
+}
+
+/// A node that finds others through those that it is told.
+fn finding_command(arguments: &[String]) -> Command {
+    let mut command = myelin();
+    command.args(arguments).env_remove("MYELIN_DISCOVERY");
     command
 }
 
@@ -51,10 +65,12 @@ impl Ports {
 /// An address on this machine that nobody listens on, below those that the system gives to outgoing connections: one of
 /// these could take it before the node does, or while the node is down.
 pub fn free_address() -> SocketAddr {
-    static NEXT: AtomicU16 = AtomicU16::new(21_000);
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Tests that run at the same time begin at different ports.
+    let begin = (std::process::id() % 800) as u16 * 10;
     loop {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, NEXT.fetch_add(1, Ordering::Relaxed)));
-        assert!(address.port() < 29_000, "no free port");
+        let offset = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 8_000;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 21_000 + offset));
         if TcpListener::bind(address).is_ok() {
             return address;
         }
@@ -144,8 +160,7 @@ impl Network {
             arguments.extend(["--gossip-peers".into(), peer]);
         }
         arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
-        let mut command = myelin();
-        command.args(&arguments);
+        let mut command = node_command(&arguments);
         change(&mut command);
         self.nodes[index] = Some(Node::start(&format!("node-{index}"), self.logs(), command));
     }
@@ -171,9 +186,32 @@ impl Network {
             arguments.extend(["--gossip-peers".into(), multiaddress(ports.gossip)]);
         }
         arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
-        let mut command = myelin();
-        command.args(&arguments);
-        Node::start(name, self.logs(), command)
+        Node::start(name, self.logs(), node_command(&arguments))
+    }
+
+    /// Starts a validator that knows the first one only, past the links, and is to find the others.
+    pub fn start_node_that_finds(&mut self, index: usize) {
+        let Ports { consensus, gossip } = self.ports[index];
+        let mut arguments = self.common_arguments(&self.base_path(index));
+        arguments.extend(["--validator".into(), "--p2p-listen".into(), multiaddress(consensus)]);
+        arguments.extend(["--gossip-listen".into(), multiaddress(gossip)]);
+        if index != 0 {
+            arguments.extend(self.first_as_only_peer());
+        }
+        self.nodes[index] =
+            Some(Node::start(&format!("node-{index}"), self.logs(), finding_command(&arguments)));
+    }
+
+    /// Starts a node that is no validator, knows the first one only, and is to find the others.
+    pub fn start_follower_that_finds(&self, name: &str) -> Node {
+        let mut arguments = self.common_arguments(&self.directory.path().join(name));
+        arguments.extend(self.first_as_only_peer());
+        Node::start(name, self.logs(), finding_command(&arguments))
+    }
+
+    fn first_as_only_peer(&self) -> [String; 4] {
+        let Ports { consensus, gossip } = self.ports[0];
+        ["--p2p-peers".into(), multiaddress(consensus), "--gossip-peers".into(), multiaddress(gossip)]
     }
 
     /// Starts a node that is no validator and knows these peers only, if any.
@@ -183,9 +221,7 @@ impl Network {
         for peer in peers {
             arguments.extend(["--p2p-peers".into(), multiaddress(*peer)]);
         }
-        let mut command = myelin();
-        command.args(&arguments);
-        Node::start(name, self.logs(), command)
+        Node::start(name, self.logs(), node_command(&arguments))
     }
 
     /// Where validator `index` is reached for blocks.
@@ -371,6 +407,8 @@ impl Node {
         let line = lines.find(|line| line.starts_with('{'));
         let line = line.unwrap_or_else(|| panic!("{name} ended:\n{}", last_lines(&log)));
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: `{line}`"));
+        // A process that is a test says so when it has run for a minute, and ends if nobody takes that.
+        std::thread::spawn(move || lines.for_each(drop));
         let address = |key: &str| ready[key].as_str().expect("an address").to_owned();
         let rpc = Rpc::new(address("http"));
         let url = address("rpc");
@@ -392,6 +430,11 @@ impl Node {
     pub fn height(&self) -> u64 {
         let header = self.ask("chain_getHeader", serde_json::json!([]));
         number(&header["number"])
+    }
+
+    /// How many nodes it agrees on blocks with.
+    pub fn peers(&self) -> u64 {
+        self.ask("system_health", serde_json::json!([]))["peers"].as_u64().expect("a number")
     }
 
     /// Hash and state root of a block.

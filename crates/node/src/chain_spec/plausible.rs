@@ -6,13 +6,11 @@ use curve25519_dalek::edwards::CompressedEdwardsY;
 use myelin_chain::ValidatorSet;
 use myelin_runtime::{
     presets::{ConsensusTiming, Genesis, Validator},
-    AccountId,
+    AccountId, SLOT_DURATIONS_MS,
 };
 use sp_core::{sr25519, Pair};
 use sp_keyring::Sr25519Keyring as Keyring;
 
-/// Milliseconds between the blocks of any chain: up to an hour.
-const SLOT_MS: RangeInclusive<u64> = 1..=3_600_000;
 /// The same where validators have to agree on each block.
 const AGREED_SLOT_MS: RangeInclusive<u64> = 50..=3_600_000;
 /// Milliseconds that validators wait for each other.
@@ -37,7 +35,7 @@ fn known_account(path: &str) -> AccountId {
 /// Checks how fast the chain is.
 pub(super) fn check_pace(genesis: &Genesis) -> Result<(), String> {
     let slot_ms = match genesis.validators.is_empty() {
-        true => SLOT_MS,
+        true => SLOT_DURATIONS_MS,
         false => AGREED_SLOT_MS,
     };
     check_bounds("slot_duration_ms", genesis.slot_duration_ms, slot_ms)?;

@@ -105,6 +105,7 @@ fn services(chain: &Arc<Chain>, mempool: &Arc<Mempool>, development: Option<Loca
             is_syncing: true,
             should_have_peers: true,
             trouble: None,
+            signs: None,
         }),
         health: Arc::new(|| HealthReport { is_healthy: true, document: "{\"healthy\":true}".to_owned() }),
         development,

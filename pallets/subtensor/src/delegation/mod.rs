@@ -80,12 +80,12 @@ impl<T: Config> Pallet<T> {
         take: u16,
         change: TakeChange,
     ) -> Result<(), Error<T>> {
-        ensure!(Self::hotkey_exists(hotkey), Error::<T>::HotKeyAccountNotExists);
-        ensure!(Self::owns(coldkey, hotkey), Error::<T>::NonAssociatedColdKey);
         let bounds =
             TakeBounds { min_u16: MinDelegateTake::<T>::get(), max_u16: MaxDelegateTake::<T>::get() };
-        let present = Self::is_delegate(hotkey).then(|| Self::take_of(hotkey));
         check_bounds(take, bounds)?;
+        ensure!(Self::hotkey_exists(hotkey), Error::<T>::HotKeyAccountNotExists);
+        ensure!(Self::owns(coldkey, hotkey), Error::<T>::NonAssociatedColdKey);
+        let present = Self::is_delegate(hotkey).then(|| Self::take_of(hotkey));
         match change {
             TakeChange::Decrease => check_decrease(present, take, bounds)?,
             TakeChange::Increase => check_increase(present, take, bounds, Self::take_clock(hotkey))?,
