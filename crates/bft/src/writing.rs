@@ -70,6 +70,8 @@ mod tests {
 
     use super::*;
 
+    type Look = fn(&mut Writing, &Arc<Chain>) -> Result<(), BftError>;
+
     fn chain() -> Arc<Chain> {
         let genesis = Genesis::development(250).build_storage().unwrap();
         Chain::open(Store::open(&StoreConfig::memory()).unwrap(), Some(&genesis)).unwrap()
@@ -82,7 +84,7 @@ mod tests {
     #[test]
     fn a_failed_write_is_told_whoever_looks_next() {
         let chain = chain();
-        let looks: [fn(&mut Writing, &Arc<Chain>) -> Result<(), BftError>; 3] = [
+        let looks: [Look; 3] = [
             |writing, _| writing.finish(),
             |writing, chain| writing.begin(chain, Chain::flush),
             |writing, _| loop {
