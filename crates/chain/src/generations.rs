@@ -58,7 +58,9 @@ impl<V: Length> Generations<V> {
     pub fn put(&mut self, key: Vec<u8>, value: V) {
         self.old.remove(&key);
         if self.bytes > self.limit {
-            self.old = mem::take(&mut self.young);
+            // The memory of the table goes round as well.
+            mem::swap(&mut self.old, &mut self.young);
+            self.young.clear();
             self.bytes = 0;
         }
         let key_bytes = key.len();

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use ahash::RandomState;
 use codec::Encode;
 use frame_system::BlockHash;
 use myelin_runtime::{
@@ -28,8 +29,8 @@ pub struct VerifiedSet {
 
 #[derive(Default)]
 struct Generations {
-    young: HashSet<SignatureDigest>,
-    old: HashSet<SignatureDigest>,
+    young: HashSet<SignatureDigest, RandomState>,
+    old: HashSet<SignatureDigest, RandomState>,
 }
 
 impl VerifiedSet {
@@ -48,7 +49,9 @@ impl VerifiedSet {
     pub fn insert(&self, digest: SignatureDigest) {
         let mut generations = self.generations.write();
         if generations.young.len() >= self.capacity / 2 {
-            generations.old = std::mem::take(&mut generations.young);
+            let Generations { young, old } = &mut *generations;
+            std::mem::swap(young, old);
+            young.clear();
         }
         generations.young.insert(digest);
     }

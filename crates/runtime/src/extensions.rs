@@ -13,7 +13,7 @@ use sp_runtime::{
     },
 };
 
-use crate::{AccountId, Nonce, Runtime, RuntimeCall, RuntimeOrigin, SubtensorModule};
+use crate::{accounts::Accounts, AccountId, Nonce, Runtime, RuntimeCall, RuntimeOrigin, SubtensorModule};
 
 type MarketError = Error<Runtime>;
 
@@ -30,7 +30,7 @@ impl CheckNonce {
         who: &AccountId,
         info: &DispatchInfo,
     ) -> Result<ValidTransaction, TransactionValidityError> {
-        let account = frame_system::Account::<Runtime>::get(who);
+        let account = Accounts::info(who);
         let exists = account.providers > 0 || account.sufficients > 0;
         if !exists && info.pays_fee == frame_support::dispatch::Pays::Yes {
             return Err(InvalidTransaction::Payment.into());
@@ -86,7 +86,7 @@ impl TransactionExtension<RuntimeCall> for CheckNonce {
     ) -> Result<(), TransactionValidityError> {
         match signer {
             None => Ok(()),
-            Some(who) => frame_system::CheckNonce::<Runtime>::prepare_nonce_for_account(&who, self.0),
+            Some(who) => Accounts::count_transaction(&who, self.0),
         }
     }
 }

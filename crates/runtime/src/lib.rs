@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+pub mod accounts;
 pub mod apis;
 pub mod arguments;
 pub mod authorship;
@@ -19,12 +20,14 @@ pub mod signature;
 pub mod views;
 
 use alloc::borrow::Cow;
+use std::sync::LazyLock;
 
 use frame_support::{
     derive_impl, parameter_types,
     traits::{ConstU16, ConstU32, ConstU64, ConstU8},
     weights::{constants::WEIGHT_REF_TIME_PER_SECOND, Weight},
 };
+use frame_system::limits;
 use sp_runtime::{
     generic,
     traits::{BlakeTwo256, IdentifyAccount, One, Verify},
@@ -149,19 +152,24 @@ const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
 /// Milliseconds that there may be between blocks: up to an hour.
 pub const SLOT_DURATIONS_MS: core::ops::RangeInclusive<u64> = 1..=3_600_000;
 
-parameter_types! {
-    pub const Version: RuntimeVersion = VERSION;
-    pub BlockWeights: frame_system::limits::BlockWeights =
-        frame_system::limits::BlockWeights::with_sensible_defaults(
-            Weight::from_parts(4 * WEIGHT_REF_TIME_PER_SECOND, u64::MAX),
-            NORMAL_DISPATCH_RATIO,
-        );
-    pub BlockLength: frame_system::limits::BlockLength = frame_system::limits::BlockLength::builder()
+/// Both are asked for several times in each transaction.
+static BLOCK_WEIGHTS: LazyLock<limits::BlockWeights> = LazyLock::new(|| {
+    let max = Weight::from_parts(4 * WEIGHT_REF_TIME_PER_SECOND, u64::MAX);
+    limits::BlockWeights::with_sensible_defaults(max, NORMAL_DISPATCH_RATIO)
+});
+static BLOCK_LENGTH: LazyLock<limits::BlockLength> = LazyLock::new(|| {
+    limits::BlockLength::builder()
         .max_length(10 * 1024 * 1024)
         .modify_max_length_for_class(frame_support::dispatch::DispatchClass::Normal, |max| {
             *max = NORMAL_DISPATCH_RATIO * *max
         })
-        .build();
+        .build()
+});
+
+parameter_types! {
+    pub const Version: RuntimeVersion = VERSION;
+    pub BlockWeights: limits::BlockWeights = BLOCK_WEIGHTS.clone();
+    pub BlockLength: limits::BlockLength = BLOCK_LENGTH.clone();
     /// Milliseconds between blocks. Part of genesis, so that one binary serves chains of different pace.
     pub storage SlotDuration: u64 = 250;
     pub FeeMultiplier: pallet_transaction_payment::Multiplier = One::one();
@@ -202,7 +210,7 @@ impl pallet_balances::Config for Runtime {
     type Balance = Balance;
     type DustRemoval = ();
     type ExistentialDeposit = ConstU64<EXISTENTIAL_DEPOSIT>;
-    type AccountStore = System;
+    type AccountStore = accounts::Accounts;
     type ReserveIdentifier = [u8; 8];
     type FreezeIdentifier = RuntimeFreezeReason;
     type MaxLocks = ConstU32<50>;
