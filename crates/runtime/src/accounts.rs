@@ -163,12 +163,15 @@ mod tests {
                     Step::Set(free) => *data = free.map(|free| AccountData { free, ..Default::default() }),
                     Step::Fail => return Err(DispatchError::CannotLookup),
                     Step::IncProviders => counted.push(format!("{:?}", System::inc_providers(who))),
+                    // FRAME logs an error for each count below nothing.
+                    Step::DecProviders if System::providers(who) == 0 => {}
+                    Step::DecSufficients if System::sufficients(who) == 0 => {}
+                    Step::DecConsumers if System::consumers(who) == 0 => {}
                     Step::DecProviders => counted.push(format!("{:?}", System::dec_providers(who)?)),
                     Step::IncSufficients => counted.push(format!("{:?}", System::inc_sufficients(who))),
                     Step::DecSufficients => counted.push(format!("{:?}", System::dec_sufficients(who))),
                     Step::IncConsumers => System::inc_consumers(who)?,
-                    Step::DecConsumers if System::consumers(who) > 0 => System::dec_consumers(who),
-                    Step::DecConsumers => {}
+                    Step::DecConsumers => System::dec_consumers(who),
                     Step::Count(nonce) => counted.push(format!("{:?}", count(who, *nonce))),
                 }
             }
