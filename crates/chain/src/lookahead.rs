@@ -34,6 +34,8 @@ const MAX_EXPECTED_BYTES: usize = 32 << 20;
 const BATCH_BYTES: usize = 96 << 10;
 /// Bytes of blocks with verified signatures after which no more are decoded, but the next one to be executed.
 const MAX_VERIFIED_BYTES: usize = 1 << 20;
+/// How long a sequencer waits for a block, at most; after that it executes the block itself.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 /// Bytes of executed blocks and their changes after which no more are executed.
 const MAX_EXECUTED_BYTES: usize = 8 << 20;
 
@@ -115,8 +117,10 @@ impl Lookahead {
 
     /// These encoded blocks, with their heights, will probably be asked for.
     pub fn expect(&self, blocks: impl IntoIterator<Item = (u32, Bytes)>) {
-        let head = self.shared.chain.head().number();
         let mut state = self.shared.state.lock();
+        let head = self.shared.chain.head();
+        state.follow(&head);
+        let head = head.number();
         for (number, encoded) in blocks {
             let is_ahead = number > head && number - head <= MAX_HEIGHTS_AHEAD;
             let is_known = state.line.newest().is_some_and(|newest| number <= newest.number())
@@ -130,8 +134,9 @@ impl Lookahead {
     }
 
     /// What came of executing exactly these bytes as the block after the newest committed one, and how long it took; waits
-    /// for it while it is under way. Nothing when nobody has expected them, or they are no good.
+    /// for it a little while it is under way. Nothing when it takes longer, or nobody has expected them, or they are no good.
     pub fn take(&self, number: u32, encoded: &[u8]) -> Option<(Box<ExecutedBlock>, Duration)> {
+        let deadline = Instant::now() + MAX_WAIT;
         let mut state = self.shared.state.lock();
         while !state.closed {
             if state.ready.get(&number).is_some_and(|ready| ready.encoded == encoded) {
@@ -140,7 +145,9 @@ impl Lookahead {
             if !state.is_under_way(number, encoded) {
                 return None;
             }
-            self.shared.changed.wait(&mut state);
+            if self.shared.changed.wait_until(&mut state, deadline).timed_out() {
+                return None;
+            }
         }
         None
     }
@@ -256,8 +263,9 @@ impl State {
         let mut blocks = Vec::new();
         let mut bytes = 0;
         for (index, (number, expected)) in self.expected.iter_mut().enumerate() {
-            // The lowest block may be what everything waits for.
-            if bytes >= BATCH_BYTES || (is_full && index > 0) {
+            // The lowest block may be what everything waits for: it is not to wait for a large one above it.
+            let is_too_much = !blocks.is_empty() && bytes + expected.encoded.len() > BATCH_BYTES;
+            if is_too_much || (is_full && index > 0) {
                 break;
             }
             if let Stage::Arrived = expected.stage {
