@@ -1,4 +1,5 @@
-//! Values of one state by key: that of the newest committed block.
+//! Values of one state by key: that of the newest block that was executed to be committed,
+//! or ahead of its turn.
 //!
 //! Executing a block reads the same few thousand values as the block before it did. A walk through the trie, even through
 //! its cached nodes, costs many times what a look into a map does.

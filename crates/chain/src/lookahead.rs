@@ -6,7 +6,7 @@
 //!
 //! None of it counts. The bytes may be anybody's. What came of executing them is handed out only for the very same bytes, to
 //! a sequencer that asks when they are the next block; it then decides as if it had executed them itself. Until then, nobody
-//! else sees anything of it. When another block is committed, what was executed after the expected one is thrown away. What
+//! else sees anything of it; only caches, which give the same values to everybody, know it. When another block is committed, what was executed after the expected one is thrown away. What
 //! cannot be executed is dropped, and the sequencer finds out why by executing it.
 
 use std::{
