@@ -1,8 +1,9 @@
 //! `System.Account` as the store of balances.
 //!
-//! It does what FRAME's own does, but that nonces do not begin again after the last. It is here because a transfer with its fee comes back to the same three accounts some forty times, and FRAME hashes
-//! the names of pallet and item and the account each time: that was a third of executing it. Here the keys of the last accounts
-//! are remembered, and a change reads twice instead of four times.
+//! It does what FRAME's own does, but that nonces do not begin again after the last. It is here because a transfer with its fee
+//! comes back to the same three accounts many times, and FRAME hashes the names of pallet and item and the account each time:
+//! that was a third of executing it. Here the keys of the last accounts are remembered, and a change reads twice instead of
+//! four times.
 
 use std::cell::RefCell;
 
