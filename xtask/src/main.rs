@@ -29,9 +29,9 @@ enum Task {
     },
     /// Checks the rules of the house that no compiler checks.
     Tidy,
-    /// Kills, divides and restores validators again and again; takes an hour.
+    /// Kills, divides and restores validators again and again; takes half an hour.
     Faults {
-        /// How often each fault is repeated.
+        /// How often each fault is repeated; a tenth of it when one time takes many seconds.
         #[arg(long, default_value_t = 100)]
         cycles: u32,
     },

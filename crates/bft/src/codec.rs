@@ -646,8 +646,8 @@ impl Codec<Response<Context>> for WireCodec {
         let values = wire.blocks.into_iter().map(block).collect::<Result<Vec<_>>>()?;
         if let Role::Network { lookahead, .. } = &self.role {
             let expected =
-                |value: &RawDecidedValue<Context>| (value.height().number(), value.value_bytes.clone());
-            lookahead.expect(values.iter().map(expected));
+                (wire.first..).zip(&values).take_while(|(number, value)| value.height().number() == *number);
+            lookahead.expect(expected.map(|(number, value)| (number, value.value_bytes.clone())));
         }
         Ok(Response::ValueResponse(ValueResponse::new(wire.first.into(), values)))
     }

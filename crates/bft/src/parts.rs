@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use codec::{Decode, DecodeAll, Encode};
+use codec::{Decode, Encode};
 use myelin_chain::{
     certificate::{verify_signature, ConsensusSignature},
     Block, ConsensusKey, Hash, MAX_BODY_BYTES,
@@ -202,7 +202,7 @@ impl Assembler {
 /// Reads a block that must have this height and hash.
 pub(crate) fn decode_block(height: u32, hash: Hash, encoded: &[u8]) -> Result<Block, PartError> {
     let wrong = |reason: String| PartError::NotTheBlock(hash, reason);
-    let block = Block::decode_all(&mut &encoded[..]).map_err(|error| wrong(error.to_string()))?;
+    let block = Block::from_peer(encoded).map_err(|error| wrong(error.to_string()))?;
     if block.hash() != hash {
         return Err(wrong(format!("its hash is {:?}", block.hash())));
     }

@@ -206,7 +206,11 @@ impl Session<'_> {
             }
             None => {
                 let log = no_log::start().await.map_err(|error| BftError::EngineStart(error.to_string()))?;
-                builder.with_custom_wal(log).build().await
+                let built = builder.with_custom_wal(log.clone()).build().await;
+                if built.is_err() {
+                    log.stop(None);
+                }
+                built
             }
         };
         built.map_err(|error| BftError::EngineStart(format!("{error:#}")))

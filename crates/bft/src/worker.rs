@@ -28,7 +28,7 @@ use arc_malachitebft_app_channel::{
 };
 use arc_malachitebft_core_consensus::HIDDEN_LOCK_ROUND;
 use bytes::Bytes;
-use codec::{DecodeAll, Encode};
+use codec::Encode;
 use myelin_chain::{
     executor::Budget, Application, Block, Certificate, Chain, ChainParams, CommittedBlock, ConsensusKey,
     ExecutedBlock, Hash, History, Lookahead, ProposalContext, ValidatorSet, Validity,
@@ -817,7 +817,7 @@ fn timeouts(params: &ChainParams) -> LinearTimeouts {
 }
 
 fn decode_any_block(encoded: &[u8]) -> Option<Block> {
-    let block = (encoded.len() <= MAX_BLOCK_BYTES).then(|| Block::decode_all(&mut &encoded[..]).ok())?;
+    let block = (encoded.len() <= MAX_BLOCK_BYTES).then(|| Block::from_peer(encoded).ok())?;
     block.filter(Block::has_own_body)
 }
 

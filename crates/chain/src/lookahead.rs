@@ -18,7 +18,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use codec::DecodeAll;
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
@@ -202,7 +201,8 @@ impl Shared {
             let decoded: Vec<_> = blocks.iter().map(|(number, encoded)| decode(*number, encoded)).collect();
             let view = self.chain.state_ahead(&line);
             ancestors.push((view.number(), view.hash()));
-            verify_ahead(&view, self.chain.signatures(), &ancestors, decoded.iter().flatten());
+            let is_open = || !self.state.lock().closed;
+            verify_ahead(&view, self.chain.signatures(), &ancestors, decoded.iter().flatten(), is_open);
             let mut state = self.state.lock();
             for ((number, encoded), block) in blocks.iter().zip(decoded) {
                 state.end_to_verify(*number, encoded, block);
@@ -333,5 +333,5 @@ impl State {
 }
 
 fn decode(number: u32, encoded: &[u8]) -> Option<Block> {
-    Block::decode_all(&mut &encoded[..]).ok().filter(|block| block.number() == number)
+    Block::from_peer(encoded).ok().filter(|block| block.number() == number)
 }

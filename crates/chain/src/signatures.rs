@@ -66,12 +66,14 @@ impl SignatureCache for VerifiedSet {
 
 /// Verifies the signatures in blocks that will probably be executed soon, on a state that may be older than the one they will
 /// be executed on, and remembers the good ones. What is malformed is left to execution, and so is what names a block, as most
-/// transactions name a recent one, of which neither that state, nor `ancestors`, nor these blocks tell the hash.
+/// transactions name a recent one, of which neither that state, nor `ancestors`, nor these blocks tell the hash. Ends early when
+/// nobody wants it any more.
 pub(crate) fn verify_ahead<'a>(
     view: &StateView,
     known: &VerifiedSet,
     ancestors: &[(u32, Hash)],
     blocks: impl IntoIterator<Item = &'a Block>,
+    is_wanted: impl Fn() -> bool,
 ) {
     let mut overlay = Overlay::default();
     let mut access = StateAccess::new(&mut overlay, view.backend());
@@ -94,8 +96,8 @@ pub(crate) fn verify_ahead<'a>(
         unknown.into_iter().partition(|claim| matches!(claim.signature, MultiSignature::Sr25519(_)));
     // Those who sign more than once take less time when their signatures are together.
     schnorr.sort_unstable_by(|left, right| left.signer.cmp(&right.signer));
-    schnorr.chunks(LARGE_BATCH).for_each(|batch| verify_batch(known, batch));
-    verify_each(known, &other);
+    schnorr.chunks(LARGE_BATCH).take_while(|_| is_wanted()).for_each(|batch| verify_batch(known, batch));
+    other.chunks(LARGE_BATCH).take_while(|_| is_wanted()).for_each(|batch| verify_each(known, batch));
 }
 
 /// That an account has signed something.

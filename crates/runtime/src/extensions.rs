@@ -35,7 +35,8 @@ impl CheckNonce {
         if !exists && info.pays_fee == frame_support::dispatch::Pays::Yes {
             return Err(InvalidTransaction::Payment.into());
         }
-        if self.0 < account.nonce {
+        // The last one of all is never counted.
+        if self.0 < account.nonce || self.0 == Nonce::MAX {
             return Err(InvalidTransaction::Stale.into());
         }
         let tag = |nonce: Nonce| (who, nonce).encode();

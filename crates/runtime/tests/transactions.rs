@@ -164,6 +164,20 @@ fn nonces_wait_for_their_turn_and_are_used_once() {
 }
 
 #[test]
+fn the_last_nonce_is_refused_before_it_takes_room() {
+    new_chain().execute_with(|| {
+        run_blocks(1);
+        let alice = Keyring::Alice.to_account_id();
+        frame_system::Account::<Runtime>::mutate(&alice, |account| account.nonce = u32::MAX - 1);
+        let last = Draft::new(Keyring::Alice.pair(), transfer(tao(1)));
+        assert_eq!(refused(Draft { nonce: u32::MAX, ..last }.validate()), Some(InvalidTransaction::Stale));
+        let last = Draft::new(Keyring::Alice.pair(), transfer(tao(1)));
+        assert!(Executive::apply_extrinsic(last.sign()).expect("is applied").is_ok());
+        assert_eq!(System::account_nonce(&alice), u32::MAX);
+    });
+}
+
+#[test]
 fn a_signature_for_another_era_is_refused() {
     new_chain().execute_with(|| {
         run_blocks(20);

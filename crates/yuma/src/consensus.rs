@@ -146,9 +146,15 @@ impl<'a> Voters<'a> {
         voters.sort_by_key(|(stake, _)| Reverse(*stake));
         let (mut stakes, rows): (Vec<Bits>, Vec<&WeightRow<'a>>) = voters.into_iter().unzip();
         arithmetic::normalise(&mut stakes);
-        let ballots =
-            parallel::map(stakes.into_iter().zip(rows).collect(), |(stake, row)| Ballot::new(stake, row));
-        Self { ballots, majority: arithmetic::from_u16_proportion(kappa) }
+        let voters: Vec<_> = stakes.into_iter().zip(rows).collect();
+        let items = voters.chunks(voters.len().div_ceil(weights.block_count()).max(1)).collect();
+        let ballots = parallel::map(items, |voters: &[_]| {
+            voters.iter().map(|(stake, row)| Ballot::new(*stake, row)).collect::<Vec<_>>()
+        });
+        Self {
+            ballots: ballots.into_iter().flatten().collect(),
+            majority: arithmetic::from_u16_proportion(kappa),
+        }
     }
 
     fn medians(&self, columns: Range<usize>) -> Vec<Bits> {

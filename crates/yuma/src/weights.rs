@@ -94,6 +94,11 @@ impl<'a> Weights<'a> {
         &self.rows
     }
 
+    /// In how many parts work on the rows is worth being shared, at least one.
+    pub fn block_count(&self) -> usize {
+        self.blocks.len().max(1)
+    }
+
     /// `f` of every block of rows, in order.
     pub fn map_blocks<R: Send>(&self, f: impl Fn(&[WeightRow<'a>]) -> R + Sync + Send) -> Vec<R> {
         parallel::map(self.blocks.clone(), |uids| f(self.rows.get(uids).unwrap_or_default()))

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use codec::{DecodeAll, Encode};
+use codec::Encode;
 use myelin_chain::{
     Block, Certificate, Chain, Hash, Mempool, MempoolLimits, Store, StoreConfig, Validator, ValidatorSet,
 };
@@ -19,7 +19,7 @@ pub fn certificate(data: &[u8]) {
 
 /// A block, and whether it may be the first of a chain.
 pub fn block(data: &[u8]) {
-    let Ok(mut block) = Block::decode_all(&mut &data[..]) else { return };
+    let Ok(mut block) = Block::from_peer(data) else { return };
     assert_eq!(block.encode(), data);
     let mempool = mempool();
     let tip = mempool.0.tip();

@@ -10,7 +10,7 @@ use crate::{
     follow::{assert_acknowledged, Final},
     load::Load,
     network::{wait_until, Network, Node},
-    random::{cycles, Random},
+    random::{cycles, slow_cycles, Random},
     watch::Observer,
 };
 
@@ -85,7 +85,7 @@ fn any_node_is_killed_under_load_and_comes_back() {
 fn a_network_that_was_away_as_a_whole_goes_on() {
     let mut network = Network::start(4, BLOCK_TIME);
     network.wait_for_blocks(4);
-    for _ in 0..cycles(2) {
+    for _ in 0..slow_cycles(2) {
         // Killed in the middle of a height, in which most have voted; then for so long that all listen before they sign.
         (0..4).for_each(|index| network.kill(index));
         std::thread::sleep(Duration::from_secs(6));
@@ -131,7 +131,7 @@ fn divided_halves_stop_and_go_on_when_they_meet() {
     // No observer here: it would be a way from one half to the other.
     let network = Network::start(4, BLOCK_TIME);
     network.wait_for_blocks(4);
-    for _ in 0..cycles(1) {
+    for _ in 0..slow_cycles(1) {
         network.divide(&[&[0, 1], &[2, 3]]);
         // What was under way may still be decided.
         std::thread::sleep(Duration::from_secs(1));

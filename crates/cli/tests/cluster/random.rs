@@ -26,3 +26,8 @@ impl Random {
 pub fn cycles(quick: u32) -> u32 {
     std::env::var("MYELIN_FAULT_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(quick)
 }
+
+/// The same for a fault that takes many seconds: a tenth of that.
+pub fn slow_cycles(quick: u32) -> u32 {
+    quick.max(cycles(quick) / 10)
+}
