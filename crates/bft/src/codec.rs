@@ -641,14 +641,16 @@ impl Codec<Response<Context>> for WireCodec {
                     limit: MAX_VALIDATORS as u64,
                 });
             }
-            Ok(RawDecidedValue::new(block.into(), from_certificate(certificate)?))
+            Ok((certificate, Bytes::from(block)))
         };
-        let values = wire.blocks.into_iter().map(block).collect::<Result<Vec<_>>>()?;
+        let blocks = wire.blocks.into_iter().map(block).collect::<Result<Vec<_>>>()?;
         if let Role::Network { lookahead, .. } = &self.role {
-            let expected =
-                (wire.first..).zip(&values).take_while(|(number, value)| value.height().number() == *number);
-            lookahead.expect(expected.map(|(number, value)| (number, value.value_bytes.clone())));
+            let in_order =
+                (wire.first..).zip(&blocks).take_while(|(height, (proof, _))| *height == proof.height);
+            lookahead.expect(in_order.map(|(_, block)| block.clone()));
         }
+        let value = |(certificate, block)| Ok(RawDecidedValue::new(block, from_certificate(certificate)?));
+        let values = blocks.into_iter().map(value).collect::<Result<Vec<_>>>()?;
         Ok(Response::ValueResponse(ValueResponse::new(wire.first.into(), values)))
     }
 }

@@ -39,6 +39,7 @@ mod config;
 mod contacts;
 #[doc(hidden)]
 pub mod context;
+mod early;
 mod engine_log;
 mod error;
 pub mod evidence;

@@ -40,6 +40,7 @@ use crate::{
     codec::{from_certificate, to_certificate, WireCodec},
     config::BftConfig,
     context::{Address, BlockId, Context, Height, Members},
+    early::{Early, EarlyBlocks},
     evidence::{self, Equivocation},
     guard::{Place, SigningGuard},
     outset::Outset,
@@ -93,13 +94,6 @@ struct Candidate {
     is_valid: bool,
 }
 
-/// A block that came before its parent was committed.
-struct Early {
-    round: u32,
-    sender: ConsensusKey,
-    block: Block,
-}
-
 /// What a worker needs to know once.
 pub(crate) struct WorkerSetup {
     pub application: Application,
@@ -142,9 +136,11 @@ pub(crate) struct Worker {
     candidates: Vec<Candidate>,
     blocks: HashMap<Hash, Block>,
     executed: HashMap<Hash, ExecutedBlock>,
+    /// Blocks of this height that were found invalid, with the round in which that was.
+    refused: HashMap<Hash, u32>,
     undecided: UndecidedBlocks,
     assembler: Assembler,
-    early: Vec<Early>,
+    early: EarlyBlocks,
     /// The one block that a validator may send for a round.
     announced: BTreeMap<(u32, ConsensusKey, u32), Hash>,
     /// Whether the block of this height came from a node that was ahead.
@@ -174,7 +170,8 @@ impl Worker {
             executed: HashMap::new(),
             undecided,
             assembler: Assembler::default(),
-            early: Vec::new(),
+            early: EarlyBlocks::default(),
+            refused: HashMap::new(),
             announced: BTreeMap::new(),
             is_synced: false,
             deferred: Deferred::default(),
@@ -479,6 +476,9 @@ impl Worker {
             let again = Candidate { round, sender, hash, is_valid: true };
             return Ok((part.index == 0).then(|| self.proposed(&again)));
         }
+        if self.is_done_with(height, round, &sender, &hash) {
+            return Ok(None);
+        }
         let assembled = part.check(&self.chain).and_then(|()| {
             self.announced.insert((height, sender, round), hash);
             self.assembler.insert(part)
@@ -492,7 +492,7 @@ impl Worker {
             }
         };
         if height != self.height() {
-            self.early.push(Early { round, sender, block });
+            self.early.insert(Early { round, sender, hash, block });
             return Ok(None);
         }
         let candidate = self.judge(round, sender, block)?;
@@ -526,17 +526,25 @@ impl Worker {
         }
     }
 
-    /// Whether a block of this height was found valid. One that was not may become so: its time may come, or its author's
-    /// turn may prove to have been in a later round.
+    /// Whether there is nothing to gain from parts of a block now: it waits for its height, or was found invalid in this round.
+    /// In a later round it may be valid: its time may have come, or its author's turn. Without that, a proposer could have all
+    /// others execute one bad block all the time.
+    fn is_done_with(&self, height: u32, round: u32, sender: &ConsensusKey, hash: &Hash) -> bool {
+        match height == self.height() {
+            true => self.refused.get(hash) == Some(&self.round),
+            false => self.early.holds(sender, round, hash),
+        }
+    }
+
+    /// Whether a block of this height was found valid.
     fn is_known_valid(&self, height: u32, hash: Hash) -> bool {
         height == self.height() && self.candidates.iter().any(|known| known.hash == hash && known.is_valid)
     }
 
     fn judge_early(&mut self) -> Result<(), BftError> {
         let height = self.height();
-        for Early { round, sender, block } in std::mem::take(&mut self.early) {
-            let is_wanted = block.number() == height && self.may_send(height, &sender, round);
-            if is_wanted && !self.is_known_valid(height, block.hash()) {
+        for Early { round, sender, hash, block } in self.early.take(height) {
+            if self.may_send(height, &sender, round) && !self.is_known_valid(height, hash) {
                 self.judge(round, sender, block)?;
             }
         }
@@ -559,6 +567,7 @@ impl Worker {
             Ok(executed) => self.keep_valid(round, sender, *executed)?,
             Err(reason) => {
                 tracing::warn!(%reason, height = self.height(), round, sender = %Address(sender), "an invalid block is proposed");
+                self.refused.insert(hash, self.round);
                 self.candidates.push(Candidate { ..candidate });
             }
         }
@@ -754,6 +763,7 @@ impl Worker {
         self.candidates.clear();
         self.blocks.clear();
         self.executed.clear();
+        self.refused.clear();
         self.assembler.forget_up_to(height.saturating_sub(1));
         self.announced.retain(|(announced, ..), _| *announced >= height);
         Ok(())

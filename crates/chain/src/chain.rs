@@ -645,7 +645,7 @@ impl Chain {
     }
 }
 
-fn read_validators(state: &StateView) -> Result<ValidatorSet, ChainError> {
+pub(crate) fn read_validators(state: &StateView) -> Result<ValidatorSet, ChainError> {
     let members: Option<Vec<presets::Validator<AccountId>>> = state.value(&storage_keys::validators())?;
     let members = members.unwrap_or_default().into_iter().map(Into::into).collect();
     ValidatorSet::new(members)

@@ -4,10 +4,12 @@
 //! and each takes it several steps. Meanwhile they are made ready here, in two stages on a thread each: the signatures of
 //! several blocks are verified together, and the blocks are executed on top of each other.
 //!
-//! None of it counts. The bytes may be anybody's. What came of executing them is handed out only for the very same bytes, to
+//! The bytes may be anybody's, so work is done only on a block whose certificate is good for the validators that are known
+//! now, and nothing of it counts. What came of executing it is handed out only for the very same bytes, to
 //! a sequencer that asks when they are the next block; it then decides as if it had executed them itself. Until then, nobody
-//! else sees anything of it; only caches, which give the same values to everybody, know it. When another block is committed, what was executed after the expected one is thrown away. What
-//! cannot be executed is dropped, and the sequencer finds out why by executing it.
+//! else sees anything of it; only caches, which give the same values to everybody, know it. When another block is committed,
+//! what was executed after the expected one is thrown away. What cannot be executed is dropped, and the sequencer finds out why
+//! by executing it.
 
 use std::{
     collections::BTreeMap,
@@ -21,8 +23,8 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    executor::STACK_BYTES, line::Line, signatures::verify_ahead, Block, Chain, ExecutedBlock, Hash, Tip,
-    Validity,
+    chain::read_validators, executor::STACK_BYTES, line::Line, signatures::verify_ahead, Block, Certificate,
+    Chain, ExecutedBlock, Hash, Tip, Validity,
 };
 
 /// Heights beyond the newest committed block for which blocks are taken.
@@ -66,13 +68,14 @@ struct State {
 
 struct Expected {
     encoded: Bytes,
+    certificate: Arc<Certificate>,
     stage: Stage,
 }
 
 enum Stage {
     /// Nobody has looked at it.
     Arrived,
-    /// Its signatures are being verified.
+    /// Its certificate and its signatures are being verified.
     Verifying,
     /// It can be executed.
     Verified(Block),
@@ -92,7 +95,7 @@ struct Batch {
     line: Line,
     /// Hashes of blocks before them, with their heights.
     ancestors: Vec<(u32, Hash)>,
-    blocks: Vec<(u32, Bytes)>,
+    blocks: Vec<(u32, Bytes, Arc<Certificate>)>,
 }
 
 impl Lookahead {
@@ -114,18 +117,24 @@ impl Lookahead {
         Ok(lookahead)
     }
 
-    /// These encoded blocks, with their heights, will probably be asked for.
-    pub fn expect(&self, blocks: impl IntoIterator<Item = (u32, Bytes)>) {
+    /// These encoded blocks, with what is said to prove them, will probably be asked for.
+    pub fn expect(&self, blocks: impl IntoIterator<Item = (Certificate, Bytes)>) {
         let mut state = self.shared.state.lock();
         let head = self.shared.chain.head();
         state.follow(&head);
         let head = head.number();
-        for (number, encoded) in blocks {
+        for (certificate, encoded) in blocks {
+            let number = certificate.height;
             let is_ahead = number > head && number - head <= MAX_HEIGHTS_AHEAD;
+            // A decided block gives way to no other; one that was not looked at does, because somebody was asked again.
+            let is_as_good = |expected: &Expected| {
+                expected.encoded == encoded || matches!(expected.stage, Stage::Verified(_))
+            };
             let is_known = state.line.newest().is_some_and(|newest| number <= newest.number())
-                || state.expected.get(&number).is_some_and(|expected| expected.encoded == encoded);
+                || state.expected.get(&number).is_some_and(is_as_good);
             if is_ahead && !is_known {
-                state.expected.insert(number, Expected { encoded, stage: Stage::Arrived });
+                let certificate = Arc::new(certificate);
+                state.expected.insert(number, Expected { encoded, certificate, stage: Stage::Arrived });
             }
         }
         state.forget_too_far();
@@ -198,13 +207,21 @@ impl Shared {
 
     fn verify(&self) {
         while let Some(Batch { line, mut ancestors, blocks }) = self.wait_for(State::begin_to_verify) {
-            let decoded: Vec<_> = blocks.iter().map(|(number, encoded)| decode(*number, encoded)).collect();
             let view = self.chain.state_ahead(&line);
+            // What cannot be read is reported when the next block is executed.
+            let validators = read_validators(&view).unwrap_or_default();
+            let genesis = self.chain.genesis_hash();
+            let decide = |encoded: &Bytes, certificate: &Certificate| {
+                certificate.verify(&validators, &genesis).ok()?;
+                decided_block(certificate, encoded)
+            };
+            let decoded: Vec<_> =
+                blocks.iter().map(|(_, encoded, certificate)| decide(encoded, certificate)).collect();
             ancestors.push((view.number(), view.hash()));
             let is_open = || !self.state.lock().closed;
             verify_ahead(&view, self.chain.signatures(), &ancestors, decoded.iter().flatten(), is_open);
             let mut state = self.state.lock();
-            for ((number, encoded), block) in blocks.iter().zip(decoded) {
+            for ((number, encoded, _), block) in blocks.iter().zip(decoded) {
                 state.end_to_verify(*number, encoded, block);
             }
             self.changed.notify_all();
@@ -235,7 +252,7 @@ impl Shared {
         if !has_room || state.is_hardly_behind() || !state.expected.get(&next).is_some_and(is_verified) {
             return None;
         }
-        let Expected { encoded, stage: Stage::Verified(block) } = state.expected.remove(&next)? else {
+        let Expected { encoded, stage: Stage::Verified(block), .. } = state.expected.remove(&next)? else {
             return None;
         };
         if block.header.parent_hash != newest.hash {
@@ -253,7 +270,7 @@ impl State {
     fn begin_to_verify(&mut self) -> Option<Batch> {
         let mut ancestors = Vec::new();
         let mut bytes_verified = 0;
-        for Expected { encoded, stage } in self.expected.values() {
+        for Expected { encoded, stage, .. } in self.expected.values() {
             if let Stage::Verified(block) = stage {
                 bytes_verified += encoded.len();
                 ancestors.push((block.number().saturating_sub(1), block.header.parent_hash));
@@ -271,7 +288,7 @@ impl State {
             if let Stage::Arrived = expected.stage {
                 expected.stage = Stage::Verifying;
                 bytes += expected.encoded.len();
-                blocks.push((*number, expected.encoded.clone()));
+                blocks.push((*number, expected.encoded.clone(), Arc::clone(&expected.certificate)));
             }
         }
         (!blocks.is_empty()).then(|| Batch { line: self.line.clone(), ancestors, blocks })
@@ -332,6 +349,9 @@ impl State {
     }
 }
 
-fn decode(number: u32, encoded: &[u8]) -> Option<Block> {
-    Block::from_peer(encoded).ok().filter(|block| block.number() == number)
+/// The block that was decided, when these bytes are it. A certificate names the hash of a header, which names the body.
+fn decided_block(certificate: &Certificate, encoded: &[u8]) -> Option<Block> {
+    let block = Block::from_peer(encoded).ok()?;
+    let is_decided = block.number() == certificate.height && block.hash() == certificate.block;
+    (is_decided && block.has_own_body()).then_some(block)
 }

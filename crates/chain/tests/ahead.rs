@@ -7,7 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use codec::Encode;
 use common::*;
-use myelin_chain::{executor::NoCandidates, Block, Chain, Hash, History, Lookahead, Validity};
+use myelin_chain::{
+    certificate::{vote_sign_bytes, Certificate, VoteKind},
+    executor::NoCandidates,
+    Block, Chain, Hash, History, Lookahead, Store, StoreConfig, Validity,
+};
+use myelin_runtime::presets::{Genesis, Validator};
+use sp_core::{ed25519, Pair as _};
 use sp_keyring::Sr25519Keyring as Keyring;
 use sp_runtime::generic::Era;
 
@@ -60,9 +66,32 @@ fn what_is_written_meanwhile_is_what_was_committed_before() {
     assert_eq!(chain.tip_state().unwrap().number(), 40);
 }
 
+/// Votes on a chain of its own.
+fn validator() -> ed25519::Pair {
+    ed25519::Pair::from_seed(&[1; 32])
+}
+
+/// A chain of that validator.
+fn chain_of_one(history: History) -> Arc<Chain> {
+    let account = Keyring::Alice.to_account_id();
+    let validators = vec![Validator { key: validator().public().0.into(), account, power: 1 }];
+    let genesis = Genesis { validators, ..development() }.build_storage().unwrap();
+    let store = Store::open(&StoreConfig::memory().with_history(history)).unwrap();
+    Chain::open_audited(store, Some(&genesis)).unwrap()
+}
+
+/// What proves that the validator has decided a block, whatever block it is.
+fn proof(block: &Block) -> Certificate {
+    let (height, round, hash) = (block.number(), 0, block.hash());
+    let genesis = chain_of_one(History::Archive).genesis_hash();
+    let message = vote_sign_bytes(&genesis, height, round, VoteKind::Precommit, Some(&hash));
+    let signature = (validator().public().0, validator().sign(&message).0);
+    Certificate { height, round, block: hash, signatures: vec![signature] }
+}
+
 /// Blocks as a peer sends them, each with a transfer.
 fn blocks_of_a_peer(count: u32) -> Vec<Block> {
-    let peer = memory_chain(History::Archive);
+    let peer = chain_of_one(History::Archive);
     let pool = mempool(&peer);
     let alice = Signer::new(&peer, Keyring::Alice);
     let bob = Signer::new(&peer, Keyring::Bob).account();
@@ -82,7 +111,7 @@ fn encoded(block: &Block) -> Bytes {
 }
 
 fn expect(lookahead: &Lookahead, blocks: &[Block]) {
-    lookahead.expect(blocks.iter().map(|block| (block.number(), encoded(block))));
+    lookahead.expect(blocks.iter().map(|block| (proof(block), encoded(block))));
 }
 
 /// Commits the next block as a sequencer does, which asks for it first; whether it had been executed already.
@@ -112,7 +141,7 @@ fn commit_all(chain: &Chain, lookahead: &Lookahead, blocks: &[Block]) {
 #[test]
 fn expected_blocks_are_executed_on_top_of_each_other_and_seen_by_nobody() {
     let blocks = blocks_of_a_peer(12);
-    let chain = memory_chain(History::Blocks(4));
+    let chain = chain_of_one(History::Blocks(4));
     let mut events = chain.subscribe();
     let before = chain.tip();
     let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
@@ -132,7 +161,7 @@ fn expected_blocks_are_executed_on_top_of_each_other_and_seen_by_nobody() {
 #[test]
 fn a_wrong_block_in_the_middle_stops_only_what_comes_after_it() {
     let blocks = blocks_of_a_peer(6);
-    let chain = memory_chain(History::Archive);
+    let chain = chain_of_one(History::Archive);
     let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
     let mut wrong = blocks.clone();
     wrong[2].header.state_root = Hash::repeat_byte(1);
@@ -152,16 +181,27 @@ fn a_wrong_block_in_the_middle_stops_only_what_comes_after_it() {
 #[test]
 fn what_is_no_block_or_another_does_no_harm() {
     let blocks = blocks_of_a_peer(3);
-    let chain = memory_chain(History::Archive);
+    let chain = chain_of_one(History::Archive);
     let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
     let mut forged = blocks[0].clone();
     let last = forged.body.last_mut().unwrap();
     last[60] ^= 1;
     let (garbage, forged) = (Bytes::from_static(&[0xff; 100]), encoded(&forged));
-    for bytes in [&garbage, &forged, &encoded(&blocks[2])] {
-        lookahead.expect([(1, bytes.clone()), (2, bytes.clone()), (u32::MAX, bytes.clone())]);
+    let proof = proof(&blocks[0]);
+    let at = |height: u32| Certificate { height, ..proof.clone() };
+    let unproven = Certificate { signatures: Vec::new(), ..proof.clone() };
+    let claims = [
+        (&proof, &garbage),
+        (&proof, &forged),
+        (&proof, &encoded(&blocks[2])),
+        (&unproven, &encoded(&blocks[0])),
+        (&at(2), &encoded(&blocks[0])),
+        (&at(u32::MAX), &encoded(&blocks[0])),
+    ];
+    for (proof, bytes) in claims {
+        // There is another, or nobody would make any of them ready.
+        lookahead.expect([(proof.clone(), bytes.clone()), (at(3), garbage.clone())]);
         assert!(lookahead.take(1, bytes).is_none());
-        assert!(lookahead.take(1, &encoded(&blocks[0])).is_none(), "nobody has sent it");
     }
     expect(&lookahead, &blocks);
     commit_all(&chain, &lookahead, &blocks);
@@ -170,7 +210,7 @@ fn what_is_no_block_or_another_does_no_harm() {
 #[test]
 fn nothing_is_left_of_what_was_executed_when_another_block_is_decided() {
     let blocks = blocks_of_a_peer(4);
-    let chain = memory_chain(History::Archive);
+    let chain = chain_of_one(History::Archive);
     let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
     expect(&lookahead, &blocks);
     let ready = lookahead.take(1, &encoded(&blocks[0]));
@@ -184,7 +224,7 @@ fn nothing_is_left_of_what_was_executed_when_another_block_is_decided() {
     assert!(chain.commit_deferred(*stale, Vec::new()).is_err());
     assert_eq!(chain.tip().hash, other);
     // The chain goes on with the values of the block that was decided.
-    let alone = memory_chain(History::Archive);
+    let alone = chain_of_one(History::Archive);
     assert_eq!(commit_empty(&alone), other);
     for _ in 0..3 {
         assert_eq!(commit_empty(&chain), commit_empty(&alone));
@@ -194,7 +234,7 @@ fn nothing_is_left_of_what_was_executed_when_another_block_is_decided() {
 #[test]
 fn a_stop_in_the_middle_leaves_the_chain_as_it_is() {
     let blocks = blocks_of_a_peer(8);
-    let chain = memory_chain(History::Archive);
+    let chain = chain_of_one(History::Archive);
     for _ in 0..20 {
         let lookahead = Lookahead::start(Arc::clone(&chain)).unwrap();
         expect(&lookahead, &blocks);
