@@ -57,11 +57,13 @@ pub fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
 /// The fault tests of `cargo test`, for longer. One after the other, because they are about time.
 pub fn faults(root: &Path, cycles: u32) -> Result<()> {
     let mut command = Command::new(env!("CARGO"));
-    let arguments =
-        ["test", "--workspace", "--locked", "--test", "cluster", "--test", "crash", "--test", "restart"];
+    let mut arguments = vec!["test", "--workspace", "--locked"];
+    for test in ["cluster", "crash", "restart", "faults", "flood", "recovery"] {
+        arguments.extend(["--test", test]);
+    }
     let repeated = ["MYELIN_FAULT_CYCLES", "MYELIN_KILL_ITERATIONS"];
     let environment = repeated.map(|name| (name, cycles.to_string()));
-    execute(command.current_dir(root).args(arguments).args(["--", "--test-threads", "1"]).envs(environment))
+    execute(command.current_dir(root).args(&arguments).args(["--", "--test-threads", "1"]).envs(environment))
 }
 
 /// Builds the programs with the features that the tests have built everything with: another selection of packages would

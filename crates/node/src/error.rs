@@ -23,8 +23,8 @@ pub enum NodeError {
     /// The chain in the database has another block time, and differs in nothing else.
     #[error(
         "the chain in this base path has a block time of {found_ms} ms, but {expected_ms} ms was asked for; the block time is \
-         part of a chain's genesis (Aura.SlotDuration), so use {found_ms} ms again (such as `myelin dev --block-time \
-         {found_ms}ms`), or choose another base path for a new chain"
+         part of a chain's genesis (Aura.SlotDuration), so use the spec that this chain was made from (`myelin node`) or \
+         {found_ms} ms (`myelin dev --block-time {found_ms}ms`) again, or choose another base path for a new chain"
     )]
     BlockTime {
         /// Milliseconds in the database.
