@@ -29,7 +29,7 @@ impl Output {
             serde_json::to_writer(&mut stdout, value)?;
             writeln!(stdout)?;
         } else {
-            writeln!(stdout, "{value}")?;
+            writeln!(stdout, "{}", plain(&value.to_string()))?;
         }
         Ok(stdout.flush()?)
     }
@@ -45,7 +45,7 @@ impl Output {
 
     /// A word about what is going on. Nobody reads it, nobody misses it.
     pub fn progress(self, text: impl Display) {
-        let _ = writeln!(std::io::stderr(), "{text}");
+        let _ = writeln!(std::io::stderr(), "{}", plain(&text.to_string()));
     }
 }
 
@@ -75,7 +75,20 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 fn print_error(json: bool, text: &str, name: Option<String>) {
     let document = || serde_json::to_string(&ErrorDocument { error: text, name }).ok();
     let line = if json { document() } else { None };
-    let _ = writeln!(io::stderr(), "{}", line.unwrap_or_else(|| format!("error: {text}")));
+    let _ = writeln!(io::stderr(), "{}", line.unwrap_or_else(|| format!("error: {}", plain(text))));
+}
+
+/// The text without what a terminal takes for orders: names on a chain and words of a document are anybody's.
+fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\t' => shown.push(letter),
+            _ if letter.is_control() => shown.extend(letter.escape_default()),
+            _ => shown.push(letter),
+        }
+    }
+    shown
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -96,6 +109,11 @@ fn paragraph(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_orders_from_a_name() {
+        assert_eq!(plain("a\tb\nτ \u{1b}[31mred\r"), "a\tb\nτ \\u{1b}[31mred\\r");
+    }
 
     #[test]
     fn a_cause_is_told_once() {

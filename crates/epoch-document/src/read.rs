@@ -22,6 +22,9 @@ const SCHEMA: u64 = 1;
 /// Fields that a case has and an input has not.
 const CASE_FIELDS: [&str; 4] = ["schema", "name", "desc", "steps"];
 
+/// A field that no input is without, and no case has.
+const INPUT_FIELD: &str = "n";
+
 /// As many as there are uids.
 const MAX_ENTRIES: usize = 1 << 16;
 
@@ -106,11 +109,12 @@ fn is_case(text: &str) -> Result<bool, DocumentError> {
             f.write_str("an object")
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-            let mut is_case = false;
+            let (mut is_like_case, mut is_like_input) = (false, false);
             while let Some((name, _)) = map.next_entry::<String, IgnoredAny>()? {
-                is_case |= CASE_FIELDS.contains(&name.as_str());
+                is_like_case |= CASE_FIELDS.contains(&name.as_str());
+                is_like_input |= name == INPUT_FIELD;
             }
-            Ok(is_case)
+            Ok(is_like_case && !is_like_input)
         }
     }
     let mut json = serde_json::Deserializer::from_str(text);

@@ -217,6 +217,8 @@ fn fields_that_contradict_each_other_are_named() {
 #[test]
 fn unknown_and_repeated_fields_are_named_at_every_level() {
     assert!(problem("suprise", json!(1)).contains("unknown field `suprise`"));
+    // Also when the name is one that cases have.
+    assert!(problem("name", json!("x")).contains("unknown field `name`, expected one of `n`"));
     let mut document = case(json!([{ "input": valid() }]));
     document["suprise"] = json!(1);
     assert!(error(&document).to_string().contains("unknown field `suprise`"));

@@ -102,6 +102,10 @@ impl EpochStates {
             before.double_map_entries::<pallet_subtensor::BlockAtRegistration<Runtime>, _, _, _>(netuid);
         let owner = read!(before, SubnetOwnerHotkey, netuid);
         let (alpha_low, alpha_high) = read!(before, AlphaValues, netuid);
+        let tao_weight = before.value::<pallet_subtensor::TaoWeight<Runtime>, _>().await?;
+        let total_stake = |stake: &StakePair| {
+            myelin_yuma::total_stake(stake.alpha_rao, stake.root_rao, tao_weight).to_bits()
+        };
         Ok(EpochFields {
             n,
             block: self.block.into(),
@@ -112,8 +116,8 @@ impl EpochStates {
             block_at_registration: by_uid(n, registrations.await?),
             alpha_stake: stakes.iter().map(|stake| stake.alpha_rao).collect(),
             tao_stake: stakes.iter().map(|stake| stake.root_rao).collect(),
-            tao_weight: before.value::<pallet_subtensor::TaoWeight<Runtime>, _>().await?,
-            total_stake_bits: None,
+            tao_weight,
+            total_stake_bits: Some(stakes.iter().map(total_stake).collect()),
             stake_threshold: before.value::<pallet_subtensor::StakeThreshold<Runtime>, _>().await?,
             owner_uid: before.uid(netuid, &owner).await?,
             validator_permits: cut(read!(before, ValidatorPermit, netuid), n),
