@@ -93,7 +93,7 @@ impl TransactionExtension<RuntimeCall> for CheckNonce {
 }
 
 /// Keeps out of blocks what would fail there without paying: weights, announcements and takes cost nothing, so that whoever
-/// may not send them must not take room. What is wrong within a weight vector, or a missing permit, still fails in the block.
+/// may not send them must not take room.
 #[derive(Encode, Decode, DecodeWithMemTracking, Clone, Copy, Default, PartialEq, Eq, Debug, TypeInfo)]
 pub struct MarketGuards;
 
