@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 NODE = os.environ["MYELIN_NODE"]
@@ -26,6 +27,11 @@ def scratch_home() -> Path:
     """
     home = Path(tempfile.mkdtemp(prefix="myelin-clients-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
+    names = home / "names.json"
+    # btcli asks for the names of subnets beside every command until it has them, and forgets for this chain that it has. A
+    # command that fails while the answer arrives is then never over, because `asyncio.wait_for` of Python before 3.12 can
+    # lose the cancellation. With names that are known there is no such question.
+    names.write_text(json.dumps({NODE: {"fetched_at": int(time.time()), "names": {}}}), encoding="utf-8")
     os.environ.update(
         {
             "HOME": str(home),
@@ -36,7 +42,7 @@ def scratch_home() -> Path:
             "BTCLI_PROXIES_PATH": str(home / "proxies.json"),
             "BTCLI_MULTISIGS_PATH": str(home / "multisigs.json"),
             "BTCLI_MULTISIG_CACHE": str(home / "multisig-cache.json"),
-            "BTCLI_SUBNET_NAMES_CACHE": str(home / "names.json"),
+            "BTCLI_SUBNET_NAMES_CACHE": str(names),
             "BTCLI_TOKEN_SYMBOLS_CACHE": str(home / "symbols.json"),
         }
     )

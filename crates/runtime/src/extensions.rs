@@ -1,21 +1,31 @@
 //! Checks before a transaction is taken into the pool or a block.
 
 use codec::{Decode, DecodeWithMemTracking, Encode};
-use frame_support::{dispatch::DispatchInfo, pallet_prelude::Weight};
+use frame_support::{
+    dispatch::{DispatchInfo, Pays},
+    pallet_prelude::Weight,
+};
 use pallet_subtensor::{delegation::TakeChange, AxonInfo, Call, Error, MechId, NetUid, PrometheusInfo};
 use scale_info::TypeInfo;
 use sp_runtime::{
     impl_tx_ext_default,
-    traits::{DispatchInfoOf, DispatchOriginOf, Implication, TransactionExtension, ValidateResult},
+    traits::{
+        DispatchInfoOf, DispatchOriginOf, Implication, PostDispatchInfoOf, TransactionExtension,
+        ValidateResult,
+    },
     transaction_validity::{
         InvalidTransaction, TransactionLongevity, TransactionSource, TransactionValidityError,
         ValidTransaction,
     },
+    DispatchResult,
 };
 
 use crate::{accounts::Accounts, AccountId, Nonce, Runtime, RuntimeCall, RuntimeOrigin, SubtensorModule};
 
 type MarketError = Error<Runtime>;
+
+/// The number under which clients know that something comes too soon.
+const RATE_LIMIT_EXCEEDED: u8 = 6;
 
 /// An account's transactions take effect in order, each once.
 ///
@@ -32,7 +42,7 @@ impl CheckNonce {
     ) -> Result<ValidTransaction, TransactionValidityError> {
         let account = Accounts::info(who);
         let exists = account.providers > 0 || account.sufficients > 0;
-        if !exists && info.pays_fee == frame_support::dispatch::Pays::Yes {
+        if !exists && info.pays_fee == Pays::Yes {
             return Err(InvalidTransaction::Payment.into());
         }
         // The last one of all is never counted.
@@ -93,33 +103,63 @@ impl TransactionExtension<RuntimeCall> for CheckNonce {
 }
 
 /// Keeps out of blocks what would fail there without paying: weights, announcements and takes cost nothing, so that whoever
-/// may not send them must not take room.
+/// may not send them must not take room. Whose call fails all the same waits before the next.
 #[derive(Encode, Decode, DecodeWithMemTracking, Clone, Copy, Default, PartialEq, Eq, Debug, TypeInfo)]
 pub struct MarketGuards;
 
 impl TransactionExtension<RuntimeCall> for MarketGuards {
     const IDENTIFIER: &'static str = "SubtensorTransactionExtension";
     type Implicit = ();
-    type Val = ();
-    type Pre = ();
+    type Val = Option<AccountId>;
+    /// Who sends a call without a fee.
+    type Pre = Option<AccountId>;
 
     fn validate(
         &self,
         origin: DispatchOriginOf<RuntimeCall>,
         call: &RuntimeCall,
-        _info: &DispatchInfoOf<RuntimeCall>,
+        info: &DispatchInfoOf<RuntimeCall>,
         _len: usize,
         _implicit: (),
         _implication: &impl Implication,
         _source: TransactionSource,
-    ) -> ValidateResult<(), RuntimeCall> {
-        if let (Some(who), RuntimeCall::SubtensorModule(call)) = (signer(&origin), call) {
-            check_market_call(&who, call).map_err(custom)?;
+    ) -> ValidateResult<Self::Val, RuntimeCall> {
+        let (Some(who), RuntimeCall::SubtensorModule(call)) = (signer(&origin), call) else {
+            return Ok((ValidTransaction::default(), None, origin));
+        };
+        check_market_call(&who, call).map_err(custom)?;
+        let free = (info.pays_fee == Pays::No).then_some(who);
+        if free.as_ref().is_some_and(|who| !SubtensorModule::may_send_for_free(who)) {
+            return Err(InvalidTransaction::Custom(RATE_LIMIT_EXCEEDED).into());
         }
-        Ok((ValidTransaction::default(), (), origin))
+        Ok((ValidTransaction::default(), free, origin))
     }
 
-    impl_tx_ext_default!(RuntimeCall; weight prepare);
+    fn prepare(
+        self,
+        free: Self::Val,
+        _origin: &DispatchOriginOf<RuntimeCall>,
+        _call: &RuntimeCall,
+        _info: &DispatchInfoOf<RuntimeCall>,
+        _len: usize,
+    ) -> Result<Self::Pre, TransactionValidityError> {
+        Ok(free)
+    }
+
+    fn post_dispatch_details(
+        free: Self::Pre,
+        _info: &DispatchInfoOf<RuntimeCall>,
+        _post_info: &PostDispatchInfoOf<RuntimeCall>,
+        _len: usize,
+        result: &DispatchResult,
+    ) -> Result<Weight, TransactionValidityError> {
+        if let (Some(who), Err(_)) = (free, result) {
+            SubtensorModule::note_free_failure(&who);
+        }
+        Ok(Weight::zero())
+    }
+
+    impl_tx_ext_default!(RuntimeCall; weight);
 }
 
 fn signer(origin: &RuntimeOrigin) -> Option<AccountId> {
@@ -170,7 +210,7 @@ fn custom(error: MarketError) -> TransactionValidityError {
         MarketError::HotKeyAccountNotExists => 4,
         MarketError::SettingWeightsTooFast
         | MarketError::NetworkTxRateLimitExceeded
-        | MarketError::DelegateTxRateLimitExceeded => 6,
+        | MarketError::DelegateTxRateLimitExceeded => RATE_LIMIT_EXCEEDED,
         MarketError::HotKeyNotRegisteredInNetwork => 10,
         MarketError::InvalidIpType | MarketError::InvalidIpAddress => 11,
         MarketError::ServingRateLimitExceeded => 12,

@@ -4,7 +4,7 @@ mod common;
 
 use common::{account, market_events, new_chain, run_block, run_blocks, tao};
 use myelin_runtime::{presets::Genesis, AccountId, Balances, Runtime, RuntimeCall, SubtensorModule};
-use pallet_subtensor::{Call, Error, Event};
+use pallet_subtensor::{Call, Error, Event, MAX_HOTKEYS_OF_COLDKEY};
 use sp_keyring::Sr25519Keyring as Keyring;
 use sp_runtime::DispatchError;
 
@@ -87,6 +87,29 @@ fn a_slot_raises_the_price_of_the_next_and_belongs_to_one_hotkey() {
         assert_eq!(taken, error(Error::HotKeyAlreadyRegisteredInSubNet));
         let foreign = Call::burned_register { netuid: NETUID, hotkey: account(1) };
         assert!(one(Keyring::Bob.to_account_id(), foreign).is_err());
+    });
+}
+
+#[test]
+fn a_coldkey_has_a_bounded_number_of_hotkeys() {
+    new_chain().execute_with(|| {
+        open_subnet();
+        let bob = Keyring::Bob.to_account_id();
+        let hotkey = |index: usize| AccountId::new(sp_io::hashing::blake2_256(&index.to_le_bytes()));
+        let associate = |index| Call::try_associate_hotkey { hotkey: hotkey(index) };
+        let all = (0..MAX_HOTKEYS_OF_COLDKEY).map(|index| (bob.clone(), market(associate(index)))).collect();
+        assert!(run_block(all).iter().all(Result::is_ok));
+        let many = error(Error::TooManyStakingHotkeys);
+        assert_eq!(one(bob.clone(), associate(MAX_HOTKEYS_OF_COLDKEY)), many);
+        let register = |hotkey| Call::burned_register { netuid: NETUID, hotkey };
+        assert_eq!(one(bob.clone(), register(hotkey(MAX_HOTKEYS_OF_COLDKEY))), many);
+        assert_eq!(one(bob.clone(), register(hotkey(7))), Ok(()), "it is one of them already");
+
+        let stake = |hotkey| Call::add_stake { hotkey, netuid: NETUID, amount_staked: tao(1) };
+        assert_eq!(one(bob.clone(), stake(account(1))), many, "that of somebody else");
+        assert_eq!(one(bob.clone(), stake(hotkey(7))), Ok(()));
+        assert_eq!(SubtensorModule::hotkeys_of(&bob).len(), MAX_HOTKEYS_OF_COLDKEY);
+        assert_eq!(SubtensorModule::staking_hotkeys(&bob).len(), MAX_HOTKEYS_OF_COLDKEY);
     });
 }
 

@@ -8,7 +8,7 @@ use myelin_runtime::{
     extensions, AccountId, Executive, Runtime, RuntimeCall, SignedPayload, System, TxExtension,
     UncheckedExtrinsic, VERSION,
 };
-use pallet_subtensor::Call;
+use pallet_subtensor::{rate_limits::PAUSE_AFTER_FREE_FAILURE, Call};
 use sp_core::{sr25519, Pair};
 use sp_keyring::Sr25519Keyring as Keyring;
 use sp_runtime::{
@@ -251,6 +251,25 @@ fn what_would_fail_for_free_does_not_enter_the_pool() {
         assert_eq!(set, [Ok(())]);
         assert_eq!(by_bob(decrease(&of_miner, 5)), Some(InvalidTransaction::Custom(26)));
         assert_eq!(by_bob(increase(6)), Some(InvalidTransaction::Custom(6)), "too soon");
+    });
+}
+
+#[test]
+fn whose_call_failed_for_free_waits_before_the_next() {
+    new_chain().execute_with(|| {
+        open_subnet(&hotkey("miner"));
+        let validity = |dests| refused(Draft::new(hotkey("miner"), weights(dests)).validate());
+        let missing = Draft::new(hotkey("miner"), weights(vec![1, 99]));
+        assert_eq!(refused(missing.validate()), None, "whether it succeeds is known when it is executed");
+        assert!(Executive::apply_extrinsic(missing.sign()).expect("is applied").is_err());
+        for _ in 0..PAUSE_AFTER_FREE_FAILURE {
+            assert_eq!(validity(vec![1]), Some(InvalidTransaction::Custom(6)));
+            run_blocks(1);
+        }
+        assert_eq!(validity(vec![1]), None);
+        let paid = Draft::new(Keyring::Alice.pair(), market(Call::start_call { netuid: 1 }));
+        assert!(Executive::apply_extrinsic(paid.sign()).expect("is applied").is_err(), "it has started");
+        assert_eq!(refused(Draft::new(Keyring::Alice.pair(), transfer(1)).validate()), None);
     });
 }
 

@@ -311,6 +311,9 @@ pub mod pallet {
         /// A pool's account is nobody's hotkey.
         #[codec(index = 141)]
         CannotUseSystemAccount,
+        /// The coldkey owns, or stakes with, as many hotkeys as one may.
+        #[codec(index = 163)]
+        TooManyStakingHotkeys,
     }
 
     #[pallet::hooks]

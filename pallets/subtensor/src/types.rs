@@ -24,6 +24,8 @@ pub type Alpha = u64;
 pub const ROOT: NetUid = 0;
 /// Netuids below this bound have a mechanism storage index.
 pub const MAX_SUBNETS: u16 = 4096;
+/// Hotkeys that one coldkey may own, and that it may stake with: both are lists that grow by being written anew.
+pub const MAX_HOTKEYS_OF_COLDKEY: usize = 256;
 
 /// The key under which `mechanism` of `netuid` stores weights, bonds, incentive and last updates.
 pub fn storage_index(netuid: NetUid, mechanism: MechId) -> StorageIndex {

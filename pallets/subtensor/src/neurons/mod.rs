@@ -92,6 +92,9 @@ impl<T: Config> Pallet<T> {
         if Self::hotkey_exists(hotkey) {
             return Ok(());
         }
+        let owned = OwnedHotkeys::<T>::decode_len(coldkey).unwrap_or_default();
+        ensure!(owned < MAX_HOTKEYS_OF_COLDKEY, Error::<T>::TooManyStakingHotkeys);
+        Self::ensure_may_stake_with(coldkey, hotkey)?;
         Owner::<T>::insert(hotkey, coldkey);
         OwnedHotkeys::<T>::mutate(coldkey, |hotkeys| hotkeys.push(hotkey.clone()));
         Self::track_staking_hotkey(coldkey, hotkey);

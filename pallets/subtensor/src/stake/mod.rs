@@ -167,6 +167,17 @@ impl<T: Config> Pallet<T> {
         let spendable = T::Currency::reducible_balance(coldkey, Preservation::Expendable, Fortitude::Polite);
         ensure!(spendable >= amount, Error::<T>::NotEnoughBalanceToStake);
         ensure!(Self::hotkey_exists(hotkey), Error::<T>::HotKeyAccountNotExists);
+        Self::ensure_may_stake_with(coldkey, hotkey)
+    }
+
+    /// Checks that there is room for `hotkey` among those that `coldkey` stakes with. The list is written as a whole.
+    pub(crate) fn ensure_may_stake_with(
+        coldkey: &T::AccountId,
+        hotkey: &T::AccountId,
+    ) -> Result<(), Error<T>> {
+        let hotkeys = StakingHotkeys::<T>::get(coldkey);
+        let has_room = hotkeys.len() < MAX_HOTKEYS_OF_COLDKEY || hotkeys.contains(hotkey);
+        ensure!(has_room, Error::<T>::TooManyStakingHotkeys);
         Ok(())
     }
 
