@@ -48,7 +48,9 @@ pub struct RpcConfig {
     pub max_requests_in_progress: usize,
     /// Bytes of answers that a client has not read yet, above which no more of its requests are worked on.
     pub max_unread_bytes: usize,
-    /// Bytes of requests and answers of all connections together, above which those that hold most are refused more.
+    /// Bytes that the subscriptions of one connection may keep to know what has changed: mostly the keys that they watch.
+    pub max_watched_bytes: usize,
+    /// Bytes of requests, answers and watched keys of all connections together, above which those that hold most are refused more.
     pub max_held_bytes: usize,
     /// How long a client may leave notifications unread before a subscription is closed. After twice that without
     /// reading anything it is disconnected.
@@ -88,6 +90,7 @@ impl Default for RpcConfig {
             max_subscriptions: 128,
             max_requests_in_progress: 16,
             max_unread_bytes: 16 << 20,
+            max_watched_bytes: 2 << 20,
             max_held_bytes: 256 << 20,
             max_unread_time: Duration::from_secs(30),
             notification_capacity: 128,

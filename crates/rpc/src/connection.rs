@@ -6,6 +6,8 @@
 //! - requests stay unread in the socket while the client does not take answers, or enough requests are under way;
 //! - no further request is worked on while too many bytes of answers wait, and none of a connection that holds more than its
 //!   share while all connections together hold too much;
+//! - notifications wait like answers, values of the state are read for one of them at a time, and what a connection watches
+//!   counts as held;
 //! - a client that takes nothing for too long is disconnected, and so is one that [asks](Deadline) for nothing.
 
 use std::{
@@ -37,7 +39,7 @@ use jsonrpsee::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::Notify,
+    sync::{Mutex, MutexGuard, Notify},
     time::{sleep, Sleep},
 };
 use tokio_util::{
@@ -47,7 +49,7 @@ use tokio_util::{
 
 use crate::{
     deadline::Deadline,
-    error::{busy, needs_websocket, RpcResult},
+    error::{busy, limit_exceeded, needs_websocket, RpcResult},
     gate::Transport,
     statistics::RpcStatistics,
     RpcConfig,
@@ -77,8 +79,12 @@ pub(crate) struct Flow {
     in_progress_bytes: AtomicUsize,
     /// Bytes that were read and are not known to be a request yet.
     undecoded_bytes: AtomicUsize,
-    /// Bytes of answers that are not written to the socket yet.
+    /// Bytes of answers and notifications that are not written to the socket yet.
     unread_bytes: AtomicUsize,
+    /// Bytes that its subscriptions keep to know what has changed.
+    watched_bytes: AtomicUsize,
+    /// Whose turn it is to prepare a notification.
+    notifying: Mutex<()>,
     /// Whether the socket takes no more, because the client does not read.
     stalled: AtomicBool,
     /// Whether the client has taken nothing for too long. Ends reading as well, which goes on independently of writing.
@@ -100,6 +106,7 @@ struct Limits {
     request_bytes: usize,
     response_bytes: usize,
     unread_bytes: usize,
+    watched_bytes: usize,
     held_bytes: usize,
     max_wait: Duration,
 }
@@ -112,6 +119,8 @@ impl Flow {
             in_progress_bytes: AtomicUsize::new(0),
             undecoded_bytes: AtomicUsize::new(0),
             unread_bytes: AtomicUsize::new(0),
+            watched_bytes: AtomicUsize::new(0),
+            notifying: Mutex::new(()),
             stalled: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             closed: CancellationToken::new(),
@@ -124,6 +133,7 @@ impl Flow {
                 request_bytes: config.max_request_bytes as usize,
                 response_bytes: config.max_response_bytes as usize,
                 unread_bytes: config.max_unread_bytes,
+                watched_bytes: config.max_watched_bytes,
                 held_bytes: config.max_held_bytes,
                 max_wait: config.max_wait,
             },
@@ -141,20 +151,26 @@ impl Flow {
         InProgress { flow: Arc::clone(self), bytes, _going_on: going_on }
     }
 
-    /// Another answer waits to be written. Whatever is told here is written some time, or the connection ends.
-    fn owe(&self, bytes: usize) {
+    /// Another answer or notification waits to be written. Whatever is told here is written some time, or
+    /// [never](Self::is_owed_no_more), or the connection ends.
+    pub fn owe(&self, bytes: usize) {
         self.unread_bytes.fetch_add(bytes, Ordering::AcqRel);
         self.traffic.held_bytes.fetch_add(bytes, Ordering::AcqRel);
     }
 
-    /// Bytes were written. They include what is not accounted for, such as headers and notifications.
-    /// Returns how many of them are accounted for.
-    fn wrote(&self, bytes: usize) -> usize {
+    /// So many bytes wait no more. Returns how many of them did.
+    pub fn is_owed_no_more(&self, bytes: usize) -> usize {
         let before = self
             .unread_bytes
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |unread| Some(unread.saturating_sub(bytes)));
         let owed = before.unwrap_or_default().min(bytes);
         self.traffic.held_bytes.fetch_sub(owed, Ordering::AcqRel);
+        owed
+    }
+
+    /// Bytes were written. They include what is not accounted for, such as headers. Returns how many of them are accounted for.
+    fn wrote(&self, bytes: usize) -> usize {
+        let owed = self.is_owed_no_more(bytes);
         self.stalled.store(false, Ordering::Release);
         self.writes.fetch_add(1, Ordering::AcqRel);
         // What is answered without having been a request was read all the same.
@@ -184,10 +200,46 @@ impl Flow {
     /// Whether this connection may have more while all connections together hold what they do. To be asked when a request
     /// comes and again when it is its turn, because many wait for theirs.
     pub fn check_share(&self) -> RpcResult<()> {
-        let held = self.unread_bytes.load(Ordering::Acquire) + self.in_progress_bytes.load(Ordering::Acquire);
-        match held > SHARE_BYTES && self.traffic.held_bytes.load(Ordering::Acquire) > self.limits.held_bytes {
+        match self.exceeds_share() {
             true => Err(busy("the node is busy: its clients have too much under way; try again in a moment")),
             false => Ok(()),
+        }
+    }
+
+    fn exceeds_share(&self) -> bool {
+        let held = [&self.unread_bytes, &self.in_progress_bytes, &self.watched_bytes]
+            .iter()
+            .map(|bytes| bytes.load(Ordering::Acquire))
+            .fold(0, usize::saturating_add);
+        held > SHARE_BYTES && self.traffic.held_bytes.load(Ordering::Acquire) > self.limits.held_bytes
+    }
+
+    /// A subscription keeps so many bytes until what this returns is dropped.
+    pub fn watch(self: &Arc<Self>, bytes: usize) -> RpcResult<Watching> {
+        let limit = self.limits.watched_bytes;
+        let before = self.watched_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.traffic.held_bytes.fetch_add(bytes, Ordering::AcqRel);
+        let watching = Watching { flow: Arc::clone(self), bytes };
+        match before.saturating_add(bytes) {
+            found if found > limit => Err(limit_exceeded(format!(
+                "the subscriptions of this connection would keep {found} bytes to know what has changed, the limit is {limit}; \
+                 watch fewer keys"
+            ))),
+            _ => self.check_share().map(|()| watching),
+        }
+    }
+
+    /// Waits until a notification may be prepared and sent, which is while the connection holds what this returns.
+    pub async fn turn_to_notify(&self) -> MutexGuard<'_, ()> {
+        let turn = self.notifying.lock().await;
+        loop {
+            let drained = self.drained.notified();
+            let has_room = self.unread_bytes.load(Ordering::Acquire) <= self.limits.unread_bytes;
+            if has_room && !self.exceeds_share() {
+                return turn;
+            }
+            // Other connections make room, too, and do not tell this one.
+            let _ = tokio::time::timeout(SENT_WITHIN, drained).await;
         }
     }
 
@@ -253,6 +305,19 @@ fn oversized(found: usize, limit: usize) -> ErrorObjectOwned {
 impl Drop for Flow {
     fn drop(&mut self) {
         self.traffic.held_bytes.fetch_sub(*self.unread_bytes.get_mut(), Ordering::AcqRel);
+    }
+}
+
+/// What a subscription keeps.
+pub(crate) struct Watching {
+    flow: Arc<Flow>,
+    bytes: usize,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.flow.watched_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.flow.traffic.held_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 

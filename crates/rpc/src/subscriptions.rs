@@ -1,6 +1,7 @@
 //! Requests that are answered again and again.
 //!
-//! Nothing is queued for a subscriber but what is on its way to the socket. A subscription keeps the place up to which
+//! Nothing is queued for a subscriber but what is on its way to the socket, and that counts as held by its connection. A
+//! subscription keeps the place up to which
 //! its subscriber has been told, and reads from the chain what comes next once the subscriber has taken the last
 //! notification. So a slow subscriber costs no memory, and heads are never skipped. One that takes nothing for
 //! [`max_unread_time`](crate::RpcConfig::max_unread_time) is closed, with an error notification that says so.
@@ -19,8 +20,11 @@ use jsonrpsee::{
     PendingSubscriptionSink, RpcModule, SubscriptionCloseResponse, SubscriptionMessage, SubscriptionSink,
 };
 use serde::Serialize;
+use serde_json::value::to_raw_value;
+use tokio::{sync::MutexGuard, time::timeout};
 
 use crate::{
+    connection::Flow,
     parameters::{Arguments, Names},
     Context,
 };
@@ -51,7 +55,7 @@ fn add<Follow, Following>(
     follow: Follow,
 ) -> Result<(), RegisterMethodError>
 where
-    Follow: Fn(Arc<Context>, Arguments, PendingSubscriptionSink) -> Following + Clone + Send + Sync + 'static,
+    Follow: Fn(Arc<Context>, Arguments, Pending) -> Following + Clone + Send + Sync + 'static,
     Following: Future<Output = Result<(), End>> + Send,
 {
     let Subscription { subscribe, notification, unsubscribe, aliases, parameters } = *subscription;
@@ -59,17 +63,15 @@ where
         subscribe,
         notification,
         unsubscribe,
-        move |params: Params<'static>, pending, context: Arc<Context>, _| {
+        move |params: Params<'static>, sink, context: Arc<Context>, extensions| {
             let follow = follow.clone();
+            let pending = Pending { sink, flow: extensions.get::<Arc<Flow>>().cloned() };
             async move {
                 let _going_on = context.workshop.token();
-                match Arguments::parse(&params, parameters) {
-                    Ok(arguments) => close_response(follow(context, arguments, pending).await),
-                    Err(error) => {
-                        pending.reject(error).await;
-                        SubscriptionCloseResponse::None
-                    }
-                }
+                close_response(match Arguments::parse(&params, parameters) {
+                    Ok(arguments) => follow(context, arguments, pending).await,
+                    Err(error) => pending.reject(error).await,
+                })
             }
         },
     )?;
@@ -109,24 +111,64 @@ fn close_response(result: Result<(), End>) -> SubscriptionCloseResponse {
         .map_or(SubscriptionCloseResponse::None, SubscriptionCloseResponse::NotifErr)
 }
 
+/// Somebody who has asked for a subscription.
+struct Pending {
+    sink: PendingSubscriptionSink,
+    /// Of the connection, where there is one.
+    flow: Option<Arc<Flow>>,
+}
+
+impl Pending {
+    async fn reject(self, error: ErrorObjectOwned) -> Result<(), End> {
+        self.sink.reject(error).await;
+        Ok(())
+    }
+}
+
 /// An accepted subscriber.
 struct Subscriber {
     sink: SubscriptionSink,
+    flow: Option<Arc<Flow>>,
     patience: Duration,
 }
 
 impl Subscriber {
-    async fn accept(pending: PendingSubscriptionSink, context: &Context) -> Result<Self, End> {
-        let sink = pending.accept().await.map_err(|_| End::Gone)?;
-        Ok(Self { sink, patience: context.config.max_unread_time })
+    async fn accept(pending: Pending, context: &Context) -> Result<Self, End> {
+        let sink = pending.sink.accept().await.map_err(|_| End::Gone)?;
+        Ok(Self { sink, flow: pending.flow, patience: context.config.max_unread_time })
     }
 
     async fn notify(&self, content: &impl Serialize) -> Result<(), End> {
-        let message = SubscriptionMessage::from_json(content).map_err(crate::error::internal)?;
-        self.sink.send_timeout(message, self.patience).await.map_err(|error| match error {
-            SendTimeoutError::Closed(_) => End::Gone,
-            SendTimeoutError::Timeout(_) => End::TooSlow(self.patience),
+        let content = to_raw_value(content).map_err(crate::error::internal)?;
+        let message = SubscriptionMessage::from_json(&content).map_err(crate::error::internal)?;
+        let bytes = content.get().len();
+        self.owe(bytes);
+        self.sink.send_timeout(message, self.patience).await.map_err(|error| {
+            self.owe_no_more(bytes);
+            match error {
+                SendTimeoutError::Closed(_) => End::Gone,
+                SendTimeoutError::Timeout(_) => End::TooSlow(self.patience),
+            }
         })
+    }
+
+    fn owe(&self, bytes: usize) {
+        if let Some(flow) = &self.flow {
+            flow.owe(bytes);
+        }
+    }
+
+    fn owe_no_more(&self, bytes: usize) {
+        if let Some(flow) = &self.flow {
+            flow.is_owed_no_more(bytes);
+        }
+    }
+
+    /// Waits until it is this subscription's turn to read values for a notification and to send it.
+    async fn turn(&self) -> Result<Option<MutexGuard<'_, ()>>, End> {
+        let Some(flow) = &self.flow else { return Ok(None) };
+        let turn = timeout(self.patience, flow.turn_to_notify());
+        self.wait(turn).await?.map(Some).map_err(|_| End::TooSlow(self.patience))
     }
 
     /// Waits for `event`, but no longer than the subscriber stays.

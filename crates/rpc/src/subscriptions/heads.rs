@@ -2,11 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use jsonrpsee::PendingSubscriptionSink;
 use myelin_chain::{Chain, ChainError, ChainEvent, Header, Tip};
 use tokio::sync::broadcast::{error::RecvError, Receiver};
 
-use super::{End, Subscriber, Subscription};
+use super::{End, Pending, Subscriber, Subscription};
 use crate::{error, methods::chain::header_json, parameters::Arguments, work::Cost, Context};
 
 /// Headers read at once for a subscriber that is behind.
@@ -41,11 +40,7 @@ pub(super) const SUBSCRIPTIONS: &[Subscription] = &[
     },
 ];
 
-pub(super) async fn follow(
-    context: Arc<Context>,
-    _: Arguments,
-    pending: PendingSubscriptionSink,
-) -> Result<(), End> {
+pub(super) async fn follow(context: Arc<Context>, _: Arguments, pending: Pending) -> Result<(), End> {
     let mut heads = Heads::from_tip(&context);
     let subscriber = Subscriber::accept(pending, &context).await?;
     loop {

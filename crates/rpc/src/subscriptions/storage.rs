@@ -1,15 +1,16 @@
 //! Values in the state that a subscriber watches. Only what changed is told; a slow subscriber misses values that were
 //! there between two notifications, but never the newest one.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use jsonrpsee::{types::ErrorObjectOwned, PendingSubscriptionSink};
-use myelin_chain::Hash;
-use serde_json::{json, Value};
+use myelin_chain::{Hash, StateView};
+use serde::Serialize;
+use sp_crypto_hashing::blake2_256;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{End, Subscriber, Subscription};
+use super::{End, Pending, Subscriber, Subscription};
 use crate::{
+    connection::Watching,
     error::{self, limit_exceeded, RpcResult},
     parameters::{to_hex, Arguments, Key},
     work::Cost,
@@ -18,6 +19,10 @@ use crate::{
 
 /// Keys that one subscription may watch.
 const MAX_WATCHED: usize = 1000;
+/// Bytes of values in one notification: more than all events of a full block.
+const MAX_CHANGED_BYTES: usize = 8 << 20;
+/// Bytes that a watched key takes besides its own.
+const BYTES_PER_KEY: usize = 128;
 
 pub(super) const SUBSCRIPTION: Subscription = Subscription {
     subscribe: "state_subscribeStorage",
@@ -30,30 +35,28 @@ pub(super) const SUBSCRIPTION: Subscription = Subscription {
 pub(super) async fn follow(
     context: Arc<Context>,
     mut arguments: Arguments,
-    pending: PendingSubscriptionSink,
+    pending: Pending,
 ) -> Result<(), End> {
-    let keys = match watched_keys(&mut arguments) {
-        Ok(keys) => Arc::new(keys),
-        Err(error) => return reject(pending, error).await,
+    let (mut watch, _watching) = match admit(&mut arguments, &pending) {
+        Ok(admitted) => admitted,
+        Err(error) => return pending.reject(error).await,
     };
     let mut events = context.chain().subscribe();
     let subscriber = Subscriber::accept(pending, &context).await?;
-    let mut seen: Vec<Option<Reading>> = vec![None; keys.len()];
     loop {
-        let (block, values) = read(&context, &keys).await?;
-        let changes: Vec<Value> = keys
-            .iter()
-            .zip(values)
-            .zip(&mut seen)
-            .filter(|((_, value), seen)| seen.as_ref() != Some(value))
-            .map(|((key, value), seen)| {
-                *seen = Some(value.clone());
-                json!([key.text, value])
-            })
-            .collect();
-        if !changes.is_empty() {
-            subscriber.notify(&json!({ "block": block, "changes": changes })).await?;
+        let turn = subscriber.turn().await?;
+        let reader = Arc::clone(&context);
+        let look = move || {
+            let changed = reader.state(None).and_then(|state| watch.look(&state));
+            (watch, changed)
+        };
+        let (watched, changed) = context.workshop.run(Cost::Read, look).await?;
+        watch = watched;
+        let changed = changed?;
+        if !changed.changes.is_empty() {
+            subscriber.notify(&changed).await?;
         }
+        drop(turn);
         loop {
             match subscriber.wait(events.recv()).await? {
                 Ok(_) if !events.is_empty() => {}
@@ -64,31 +67,75 @@ pub(super) async fn follow(
     }
 }
 
-async fn reject(pending: PendingSubscriptionSink, error: ErrorObjectOwned) -> Result<(), End> {
-    pending.reject(error).await;
-    Ok(())
+/// What is watched, and what it was when the subscriber was last told.
+struct Watch {
+    keys: Vec<Watched>,
 }
 
-/// A value in hexadecimal, if there is one.
-type Reading = Option<String>;
+struct Watched {
+    key: Key,
+    told: Told,
+}
 
-fn watched_keys(arguments: &mut Arguments) -> RpcResult<Vec<Key>> {
-    let keys: Vec<Key> = arguments.required(0)?;
-    match keys.len() {
-        found if found > MAX_WATCHED => Err(limit_exceeded(format!(
-            "{found} keys were given; watch at most {MAX_WATCHED} in one subscription"
-        ))),
-        _ => Ok(keys),
+/// What a subscriber knows of a value. Values can be large, so only their hashes are kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Absent,
+    Value([u8; 32]),
+}
+
+/// Values that have changed.
+#[derive(Serialize)]
+struct Changed {
+    block: Hash,
+    changes: Vec<(String, Option<String>)>,
+}
+
+/// Checks what is asked for, and counts it as held by the connection.
+fn admit(arguments: &mut Arguments, pending: &Pending) -> RpcResult<(Watch, Option<Watching>)> {
+    let watch = Watch::new(arguments.required(0)?)?;
+    let watching = pending.flow.as_ref().map(|flow| flow.watch(watch.bytes())).transpose()?;
+    Ok((watch, watching))
+}
+
+impl Watch {
+    /// Watches each key once.
+    fn new(mut keys: Vec<Key>) -> RpcResult<Self> {
+        let found = keys.len();
+        if found > MAX_WATCHED {
+            return Err(limit_exceeded(format!(
+                "{found} keys were given; watch at most {MAX_WATCHED} in one subscription"
+            )));
+        }
+        let mut seen = HashSet::new();
+        keys.retain(|key| seen.insert(key.bytes.clone()));
+        Ok(Self { keys: keys.into_iter().map(|key| Watched { key, told: Told::Nothing }).collect() })
     }
-}
 
-async fn read(context: &Arc<Context>, keys: &Arc<Vec<Key>>) -> RpcResult<(Hash, Vec<Reading>)> {
-    let (reader, keys) = (Arc::clone(context), Arc::clone(keys));
-    let read = move || {
-        let state = reader.state(None)?;
-        let value = |key: &Key| Ok(state.storage(&key.bytes).map_err(error::chain)?.map(to_hex));
-        let values = keys.iter().map(value).collect::<RpcResult<_>>()?;
-        Ok((state.hash(), values))
-    };
-    context.workshop.run(Cost::Read, read).await?
+    fn bytes(&self) -> usize {
+        self.keys.iter().map(|Watched { key, .. }| key.text.len() + key.bytes.len() + BYTES_PER_KEY).sum()
+    }
+
+    /// What has changed up to `state`.
+    fn look(&mut self, state: &StateView) -> RpcResult<Changed> {
+        let mut changes = Vec::new();
+        let mut bytes = 0_usize;
+        for Watched { key, told } in &mut self.keys {
+            let value = state.storage(&key.bytes).map_err(error::chain)?;
+            let found = value.as_ref().map_or(Told::Absent, |value| Told::Value(blake2_256(value)));
+            if *told == found {
+                continue;
+            }
+            bytes = bytes.saturating_add(value.as_ref().map_or(0, Vec::len));
+            if bytes > MAX_CHANGED_BYTES {
+                return Err(limit_exceeded(format!(
+                    "more than {MAX_CHANGED_BYTES} bytes of values have changed at once; watch fewer keys in one subscription"
+                )));
+            }
+            *told = found;
+            changes.push((key.text.clone(), value.map(to_hex)));
+        }
+        Ok(Changed { block: state.hash(), changes })
+    }
 }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use jsonrpsee::PendingSubscriptionSink;
 use myelin_chain::TransactionStatus;
 use serde_json::{json, Value};
 
-use super::{End, Subscriber, Subscription};
+use super::{End, Pending, Subscriber, Subscription};
 use crate::{
     error::{self, RpcResult},
     methods::author::EXTRINSIC,
@@ -25,7 +24,7 @@ pub(super) const SUBSCRIPTION: Subscription = Subscription {
 pub(super) async fn follow(
     context: Arc<Context>,
     mut arguments: Arguments,
-    pending: PendingSubscriptionSink,
+    pending: Pending,
 ) -> Result<(), End> {
     let submitted: RpcResult<_> = async {
         let Bytes(bytes) = arguments.required(0)?;
@@ -34,10 +33,7 @@ pub(super) async fn follow(
     .await;
     let mut watcher = match submitted {
         Ok((_, watcher)) => watcher,
-        Err(error) => {
-            pending.reject(error).await;
-            return Ok(());
-        }
+        Err(error) => return pending.reject(error).await,
     };
     let subscriber = Subscriber::accept(pending, &context).await?;
     while let Some(status) = subscriber.wait(watcher.next()).await? {

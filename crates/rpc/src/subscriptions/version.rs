@@ -2,9 +2,7 @@
 
 use std::{future, sync::Arc};
 
-use jsonrpsee::PendingSubscriptionSink;
-
-use super::{End, Subscriber, Subscription};
+use super::{End, Pending, Subscriber, Subscription};
 use crate::{methods::state::version_of, parameters::Arguments, work::Cost, Context};
 
 pub(super) const SUBSCRIPTION: Subscription = Subscription {
@@ -15,11 +13,7 @@ pub(super) const SUBSCRIPTION: Subscription = Subscription {
     parameters: &[],
 };
 
-pub(super) async fn follow(
-    context: Arc<Context>,
-    _: Arguments,
-    pending: PendingSubscriptionSink,
-) -> Result<(), End> {
+pub(super) async fn follow(context: Arc<Context>, _: Arguments, pending: Pending) -> Result<(), End> {
     let subscriber = Subscriber::accept(pending, &context).await?;
     let reader = Arc::clone(&context);
     let version =

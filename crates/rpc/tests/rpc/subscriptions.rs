@@ -121,6 +121,31 @@ async fn watched_values_are_told_when_they_change() {
 }
 
 #[tokio::test]
+async fn what_a_connection_watches_is_bounded_in_bytes() {
+    const LONG: usize = 2000;
+    let limits = RpcConfig { max_watched_bytes: 3 * LONG * 2, ..RpcConfig::any_port() };
+    let rig = Rig::limited(limits).await;
+    let mut socket = Socket::connect(rig.address()).await;
+    // Another spelling of a key is the same key.
+    let twice = [vec!["0xAA"; 300], vec!["aa"; 300]].concat();
+    let watched = socket.ask("state_subscribeStorage", json!([twice])).await;
+    assert!(watched["result"].is_string(), "{watched}");
+    let told = socket.receive().await.unwrap();
+    assert_eq!(told["params"]["result"]["changes"], json!([["0xAA", null]]));
+
+    let long = |byte: &str| json!([[byte.repeat(LONG)]]);
+    let watched = socket.ask("state_subscribeStorage", long("11")).await;
+    assert!(watched["result"].is_string(), "{watched}");
+    socket.receive().await.unwrap();
+    let refused = socket.ask("state_subscribeStorage", long("22")).await;
+    assert_eq!(refused["error"]["code"], 4002, "{refused}");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("watch fewer keys"), "{refused}");
+    socket.ask("state_unsubscribeStorage", json!([watched["result"]])).await;
+    let again = socket.ask("state_subscribeStorage", long("22")).await;
+    assert!(again["result"].is_string(), "what is not watched any more is not counted: {again}");
+}
+
+#[tokio::test]
 async fn the_runtime_version_is_told_at_once() {
     let rig = Rig::manual().await;
     let client = rig.client().await;
