@@ -1,34 +1,26 @@
 //! The HTTP server.
 
-use std::{
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
     http::{header::CONTENT_TYPE, StatusCode},
     response::{IntoResponse, Response},
     routing::get,
-    serve::Listener,
     Json, Router,
 };
+use myelin_listener::{serve, PlaceLimits, ServeLimits};
 use parking_lot::RwLock;
 use prometheus_client::{encoding::text, registry::Registry};
 use serde::Serialize;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinHandle,
-};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-/// Connections at a time; others wait.
-const MAX_CONNECTIONS: usize = 32;
+/// A few machines ask, every few seconds.
+const LIMITS: ServeLimits = ServeLimits {
+    places: PlaceLimits { max: 32, max_of_address: 8, max_of_loopback: 32 },
+    max_head_time: Duration::from_secs(60),
+};
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Ends every exposition, and so may be in an answer only once.
 const END: &str = "# EOF\n";
@@ -112,12 +104,11 @@ impl MetricsServer {
             .route("/metrics", get(show_metrics))
             .route("/health", get(show_health))
             .with_state(Arc::clone(&served));
-        let bounded = Bounded { listener, places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
         let running = tokio::spawn(async move {
             // A scrape is short and nobody misses an answer of a node that ends, so none is waited for.
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                ended = axum::serve(bounded, routes) => drop(ended),
+                () = serve(listener, routes, LIMITS, std::future::pending()) => {}
             }
             served.write().take();
         });
@@ -168,62 +159,5 @@ impl Served {
         }
         text.push_str(END);
         Ok(text)
-    }
-}
-
-/// A listener that has only so many connections open.
-struct Bounded {
-    listener: TcpListener,
-    places: Arc<Semaphore>,
-}
-
-/// A connection and its place.
-struct Placed {
-    stream: TcpStream,
-    _place: Option<OwnedSemaphorePermit>,
-}
-
-impl Listener for Bounded {
-    type Io = Placed;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Placed, SocketAddr) {
-        // The semaphore is never closed.
-        let _place = Arc::clone(&self.places).acquire_owned().await.ok();
-        // Errors of single connections are passed over there.
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        (Placed { stream, _place }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-impl AsyncRead for Placed {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Placed {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

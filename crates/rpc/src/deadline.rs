@@ -10,9 +10,10 @@ use std::{
 };
 
 use http_body::{Body, Frame, SizeHint};
+use myelin_listener::Place;
 use tokio::time::{sleep, sleep_until, Instant, Sleep};
 
-use crate::{places::Place, RpcConfig};
+use crate::RpcConfig;
 
 /// When a connection has to be asked something next. Nothing is asked of a connection while a request of it is being
 /// answered, or when it has become a WebSocket, which is asked for signs of life instead.

@@ -31,7 +31,6 @@ mod gate;
 mod metadata;
 mod methods;
 mod parameters;
-mod places;
 mod refusal;
 mod runtime_calls;
 mod server;

@@ -2,14 +2,13 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use myelin_listener::NoPlace;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::Semaphore,
     time::timeout,
 };
-
-use crate::places::NoPlace;
 
 /// Connections that are told at the same time why they are turned away; further ones are closed without a word.
 const MAX_TOLD: usize = 64;

@@ -10,6 +10,7 @@ use jsonrpsee::{
     },
     RpcModule,
 };
+use myelin_listener::{PlaceLimits, Places};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
@@ -24,7 +25,6 @@ use crate::{
     deadline::Deadline,
     gate::{Gate, Gated},
     methods,
-    places::Places,
     refusal::Refusals,
     statistics::{Connected, RpcStatistics},
     subscriptions, Context, RpcConfig, Services,
@@ -174,7 +174,7 @@ fn connection_server(
         .to_service_builder()
         // The library counts requests. Here connections are counted, before anything is read from them.
         .max_connections(u32::MAX);
-    let (places, refusals) = (Places::new(&config), Refusals::new());
+    let (places, refusals) = (Places::new(places_of(&config)), Refusals::new());
     let traffic = Arc::new(Traffic::default());
     let gate = Arc::new(Gate::new(&config));
     move |socket, from, stop_handle| {
@@ -227,6 +227,14 @@ fn connection_server(
                 statistics.close_silent();
             }
         });
+    }
+}
+
+fn places_of(config: &RpcConfig) -> PlaceLimits {
+    PlaceLimits {
+        max: config.max_connections,
+        max_of_address: config.max_connections_per_address,
+        max_of_loopback: config.max_connections_per_loopback_address,
     }
 }
 

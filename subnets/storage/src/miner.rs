@@ -19,6 +19,7 @@ use futures::StreamExt;
 use http::{header::CONTENT_LENGTH, HeaderMap, StatusCode};
 use myelin_client::{account_of, Client, ClientConfig, ClientError, WaitFor};
 use myelin_keys::{CryptoType, KeyError, Keypair, PublicKey};
+use myelin_listener::{serve, PlaceLimits, ServeLimits};
 use myelin_neuron::{
     btauth::Caller,
     directory::{ChainNeurons, Directory, NeuronSource},
@@ -48,6 +49,10 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 const DIRECTORY_MAX_AGE: Duration = Duration::from_secs(300);
 /// How long a relay waits for the other miner.
 const RELAY_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a connection may take until the head of a request is there.
+const MAX_HEAD_TIME: Duration = Duration::from_secs(30);
+/// One address may have this part of the connections.
+const SHARES: usize = 8;
 const ANNOUNCE_RETRY: Duration = Duration::from_secs(5);
 
 /// How a miner runs.
@@ -72,6 +77,8 @@ pub struct MinerConfig {
     pub policy: CallerPolicy,
     /// How often each may call.
     pub rate: Rate,
+    /// Open connections; an eighth of them may come from one address.
+    pub max_connections: usize,
     /// Uploads at once, and other requests at once.
     pub max_concurrent: usize,
     /// Longest time for an object to arrive, in milliseconds.
@@ -92,6 +99,7 @@ impl Default for MinerConfig {
             refresh_ms: 5_000,
             policy: CallerPolicy::default(),
             rate: Rate::default(),
+            max_connections: 512,
             max_concurrent: 64,
             upload_timeout_ms: 120_000,
             behaviour: Behaviour::default(),
@@ -118,9 +126,6 @@ pub enum MinerError {
         /// Why.
         reason: std::io::Error,
     },
-    /// The server ended.
-    #[error("the HTTP server failed: {0}")]
-    Serve(std::io::Error),
     /// The HTTP stack cannot be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Http(#[from] reqwest::Error),
@@ -157,7 +162,10 @@ pub async fn run_miner(
     let miner = Miner::bind(config, Arc::clone(&hotkey), source).await?;
     let (netuid, endpoint) = (miner.config.netuid, miner.endpoint());
     let announced = announce(&client, &hotkey, netuid, endpoint);
-    let serving = miner.serve(shutdown);
+    let serving = async {
+        miner.serve(shutdown).await;
+        Ok(())
+    };
     tokio::try_join!(announced, serving).map(|_| ())
 }
 
@@ -208,13 +216,17 @@ impl Miner {
     }
 
     /// Serves until `shutdown` completes, then finishes the requests under way.
-    ///
-    /// # Errors
-    /// The server fails.
-    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), MinerError> {
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         tracing::info!(address = %self.address, behaviour = ?self.config.behaviour, "the miner serves");
-        let serving = axum::serve(self.listener, self.routes).with_graceful_shutdown(shutdown);
-        serving.await.map_err(MinerError::Serve)
+        let max = self.config.max_connections;
+        let places = PlaceLimits {
+            max,
+            max_of_address: max.div_ceil(SHARES),
+            // Where everything runs on one machine, or behind a proxy, all come from there.
+            max_of_loopback: max,
+        };
+        serve(self.listener, self.routes, ServeLimits { places, max_head_time: MAX_HEAD_TIME }, shutdown)
+            .await;
     }
 }
 

@@ -189,7 +189,7 @@ pub async fn start_miner_in(
     threads.spawn(async move {
         let miner = Miner::bind(config, key, source).await.unwrap();
         bound.send(miner.address).unwrap();
-        miner.serve(std::future::pending()).await.unwrap();
+        miner.serve(std::future::pending()).await;
     });
     RunningMiner { address: address.await.unwrap(), directory, threads: Some(threads) }
 }

@@ -13,8 +13,6 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use crate::RpcConfig;
-
 /// Where connections come from: an IPv4 address, or the network that a site gets for itself in IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Origin(IpAddr);
@@ -28,9 +26,20 @@ impl Origin {
     }
 }
 
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlaceLimits {
+    /// In all.
+    pub max: usize,
+    /// From one address; in IPv6, from one /64 network.
+    pub max_of_address: usize,
+    /// From one address of this machine, where reverse proxies connect from.
+    pub max_of_loopback: usize,
+}
+
 /// Why a connection gets no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoPlace {
+pub enum NoPlace {
     /// Its address has its share.
     OfAddress(usize),
     /// All are taken.
@@ -38,10 +47,8 @@ pub(crate) enum NoPlace {
 }
 
 /// The places for connections.
-pub(crate) struct Places {
-    max: usize,
-    max_of_address: usize,
-    max_of_loopback: usize,
+pub struct Places {
+    limits: PlaceLimits,
     table: Mutex<Table>,
 }
 
@@ -88,26 +95,26 @@ impl Table {
 }
 
 impl Places {
-    pub fn new(config: &RpcConfig) -> Arc<Self> {
-        Arc::new(Self {
-            max: config.max_connections,
-            max_of_address: config.max_connections_per_address,
-            max_of_loopback: config.max_connections_per_loopback_address,
-            table: Mutex::default(),
-        })
+    /// Places that are all free.
+    pub fn new(limits: PlaceLimits) -> Arc<Self> {
+        Arc::new(Self { limits, table: Mutex::default() })
     }
 
     /// A place for a connection from `ip`, which `cut` ends. It is silent at first.
+    ///
+    /// # Errors
+    /// All places are taken, or those of the address, and none of them by a silent connection.
     pub fn take(self: &Arc<Self>, ip: IpAddr, cut: CancellationToken) -> Result<Place, NoPlace> {
         let origin = Origin::of(ip);
-        let share = if origin.0.is_loopback() { self.max_of_loopback } else { self.max_of_address };
+        let share =
+            if origin.0.is_loopback() { self.limits.max_of_loopback } else { self.limits.max_of_address };
         let mut table = self.table();
         let has_share = table.by_origin.get(&origin).is_some_and(|count| *count >= share);
         if has_share && !table.make_room(|taken| taken.origin == origin) {
             return Err(NoPlace::OfAddress(share));
         }
-        if table.taken.len() >= self.max && !table.make_room(|_| true) {
-            return Err(NoPlace::OfAll(self.max));
+        if table.taken.len() >= self.limits.max && !table.make_room(|_| true) {
+            return Err(NoPlace::OfAll(self.limits.max));
         }
         let number = table.next;
         table.next += 1;
@@ -125,7 +132,7 @@ impl Places {
 }
 
 /// A place that is taken until this is dropped.
-pub(crate) struct Place {
+pub struct Place {
     places: Arc<Places>,
     number: u64,
 }
@@ -152,13 +159,8 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn places(max: usize, per_address: usize, per_loopback_address: usize) -> Arc<Places> {
-        Places::new(&RpcConfig {
-            max_connections: max,
-            max_connections_per_address: per_address,
-            max_connections_per_loopback_address: per_loopback_address,
-            ..RpcConfig::default()
-        })
+    fn places(max: usize, max_of_address: usize, max_of_loopback: usize) -> Arc<Places> {
+        Places::new(PlaceLimits { max, max_of_address, max_of_loopback })
     }
 
     fn take(places: &Arc<Places>, ip: &str) -> Result<Place, NoPlace> {
