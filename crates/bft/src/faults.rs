@@ -7,6 +7,8 @@ use myelin_chain::{block::extrinsics_root, Block, Hash, MAX_BODY_BYTES};
 pub enum Fault {
     /// It claims a state that execution does not give.
     WrongStateRoot,
+    /// It claims such a state, and sends the block again and again, so that others might execute it as often.
+    RepeatsInvalidBlock,
     /// Its blocks are larger than a block may be.
     OversizedBlock,
     /// What it sends is not the block that it names.
@@ -16,11 +18,21 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// How often a block is sent.
+    pub(crate) fn sends(self) -> usize {
+        match self {
+            Self::RepeatsInvalidBlock => 40,
+            _ => 1,
+        }
+    }
+
     /// Makes a block that others must find invalid; nothing when the block itself is not what is wrong.
     pub(crate) fn tamper(self, block: &Block) -> Option<Block> {
         let mut block = block.clone();
         match self {
-            Self::WrongStateRoot => block.header.state_root = Hash::repeat_byte(0xbd),
+            Self::WrongStateRoot | Self::RepeatsInvalidBlock => {
+                block.header.state_root = Hash::repeat_byte(0xbd);
+            }
             Self::OversizedBlock => {
                 block.body.push(vec![0; MAX_BODY_BYTES]);
                 block.header.extrinsics_root = extrinsics_root(&block.body);

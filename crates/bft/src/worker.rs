@@ -256,12 +256,12 @@ impl Worker {
                 if let Some((hash, parts)) = self.propose(height, round, timeout)? {
                     let round = Round::new(round);
                     let _ = reply.send(LocallyProposedValue::new(height.into(), round, BlockId(hash)));
-                    self.send_parts(parts);
+                    self.send(parts);
                 }
             }
             AppMsg::RestreamProposal { height, round, value_id, .. } => {
                 let parts = self.parts_of(height.number(), round_of(round), value_id.0);
-                self.send_parts(parts.unwrap_or_default());
+                self.send(parts.unwrap_or_default());
             }
             AppMsg::ReceivedProposalPart { part, reply, .. } => {
                 let value = match part.content {
@@ -454,7 +454,15 @@ impl Worker {
         encoded
     }
 
-    fn send_parts(&mut self, parts: Vec<Part>) {
+    fn send(&mut self, parts: Vec<Part>) {
+        #[cfg(feature = "faults")]
+        for _ in 1..self.setup.config.fault.map_or(1, crate::Fault::sends) {
+            self.send_once(parts.clone());
+        }
+        self.send_once(parts);
+    }
+
+    fn send_once(&mut self, parts: Vec<Part>) {
         for (part, sequence) in parts.into_iter().zip(0..) {
             // The network drops what it has seen before, so a block that is sent again needs another name.
             let id = (part.height, part.round, self.streams, self.now_ms()).encode();

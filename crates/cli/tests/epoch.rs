@@ -60,6 +60,10 @@ fn a_single_input_gives_a_single_result_in_a_file() {
     let micros = told.trim().strip_prefix("median microseconds: ").expect(&told);
     assert!(micros.parse::<f64>().expect(micros) > 0.0);
     assert_eq!(read(&output), step["output"]);
+
+    let told = failure(&["epoch", "--input", arguments[2], "--output", arguments[2]]);
+    assert!(told.contains("name another file"), "{told}");
+    assert_eq!(read(&input), step["input"], "the inputs are still there");
 }
 
 #[test]

@@ -30,12 +30,14 @@ const MAX_ENTRIES: usize = 1 << 16;
 
 /// Bytes that tell whether a source is worth reading.
 const FIRST_BYTES: u64 = 4096;
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The text of a source, or its beginning if that is not how a document begins.
 pub(crate) fn text(mut source: impl Read) -> Result<String, DocumentError> {
     let mut bytes = Vec::new();
     source.by_ref().take(FIRST_BYTES).read_to_end(&mut bytes)?;
-    if matches!(bytes.trim_ascii_start().first(), None | Some(b'{')) {
+    let after_mark = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(&bytes);
+    if matches!(after_mark.trim_ascii_start().first(), None | Some(b'{')) {
         source.take(MAX_DOCUMENT_BYTES).read_to_end(&mut bytes)?;
     }
     if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
@@ -46,6 +48,8 @@ pub(crate) fn text(mut source: impl Read) -> Result<String, DocumentError> {
 }
 
 pub(crate) fn document(text: &str) -> Result<Document, DocumentError> {
+    // Editors put it there, and readers of JSON may pass over it.
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     if !is_case(text)? {
         let epochs = vec![Epoch::new(typed::<EpochFields>(text)?, None)?];
         return Ok(Document { epochs, is_case: false });

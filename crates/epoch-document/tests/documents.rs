@@ -308,6 +308,7 @@ fn what_is_no_text_is_said_so() {
     assert!(matches!(error, DocumentError::NotText { from: 7 }), "{error}");
     let text = valid().to_string();
     assert!(Document::read(text.as_bytes()).is_ok());
+    assert!(Document::read(format!("\u{feff}{text}").as_bytes()).is_ok(), "a byte order mark means nothing");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The program itself cannot be told to, so the faulty node is this test binary, started again with [`SETUP`].
 
 use std::{
+    collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::{Command, Stdio},
@@ -31,6 +32,8 @@ const BLOCK_TIME: &str = "250ms";
 const SETUP: &str = "MYELIN_FAULTY_NODE";
 /// The validator that is faulty.
 const BAD: usize = 3;
+/// What others say of a block that claims a state which it does not lead to.
+const WRONG_STATE_ROOT: &str = "the state root is";
 
 /// How a faulty node is started.
 #[derive(Serialize, Deserialize)]
@@ -45,7 +48,8 @@ struct Setup {
 }
 
 fn fault_of(name: &str) -> Fault {
-    let faults = [Fault::WrongStateRoot, Fault::OversizedBlock, Fault::GarbageParts];
+    let faults =
+        [Fault::WrongStateRoot, Fault::RepeatsInvalidBlock, Fault::OversizedBlock, Fault::GarbageParts];
     faults.into_iter().find(|fault| format!("{fault:?}") == name).expect("the name of a fault")
 }
 
@@ -75,7 +79,8 @@ fn account_of_validator(index: usize) -> AccountId {
 }
 
 /// Three honest validators go on beside a faulty one, each of them having refused what it proposed with `complaint`.
-fn the_rest_goes_on(fault: Fault, complaint: &str) {
+/// Returns what each of them has logged.
+fn the_rest_goes_on(fault: Fault, complaint: &str) -> Vec<String> {
     let mut network = Network::new(4, BLOCK_TIME);
     (0..BAD).for_each(|index| network.start_node(index));
     let faulty = start_faulty(&network, fault);
@@ -101,11 +106,26 @@ fn the_rest_goes_on(fault: Fault, complaint: &str) {
     }
     assert!(faulty.height() > 0, "the faulty node was there all the time");
     observer.finish(12 * 3);
+    network.running().map(Node::log).collect()
 }
 
 #[test]
 fn a_wrong_state_root_is_out_voted() {
-    the_rest_goes_on(Fault::WrongStateRoot, "the state root is");
+    the_rest_goes_on(Fault::WrongStateRoot, WRONG_STATE_ROOT);
+}
+
+#[test]
+fn an_invalid_block_that_is_sent_again_and_again_is_executed_once_a_round() {
+    for log in the_rest_goes_on(Fault::RepeatsInvalidBlock, WRONG_STATE_ROOT) {
+        let complaints = log.lines().filter(|line| line.contains(WRONG_STATE_ROOT));
+        let mut times = HashMap::<_, usize>::new();
+        complaints.filter_map(|line| line.split_once("height=")).for_each(|(_, whose)| {
+            *times.entry(whose.to_owned()).or_default() += 1;
+        });
+        // A validator may reach another round while the block is still being sent.
+        let most = times.into_iter().max_by_key(|(_, times)| *times).expect("some were refused");
+        assert!(most.1 <= 4, "{most:?}");
+    }
 }
 
 #[test]

@@ -71,17 +71,30 @@ fn recompute(
     input: &Path,
     pool: &rayon::ThreadPool,
 ) -> Result<()> {
+    if let Some(output) = &arguments.output {
+        let is_input =
+            output.canonicalize().is_ok_and(|output| input.canonicalize().is_ok_and(|input| input == output));
+        anyhow::ensure!(
+            !is_input,
+            "--output is the file with the inputs, which would be lost; name another file"
+        );
+    }
     let document = read(input)?;
     if let Some(repeat) = arguments.repeat {
         let medians = document.epochs().iter().map(|epoch| pool.install(|| median_micros(epoch, repeat)));
         context.output.progress(Medians(medians.collect()));
     }
-    let results = document.epochs().iter().map(|epoch| pool.install(|| epoch_with_trace(&epoch.input())));
-    let results: Vec<(EpochOutput, Trace)> = results.collect();
-    let outputs: Vec<OutputDocument<'_>> = results
-        .iter()
-        .map(|(output, trace)| OutputDocument::new(output, arguments.trace.then_some(trace)))
-        .collect();
+    let compute = |epoch: &Epoch| match arguments.trace {
+        true => {
+            let (output, trace) = epoch_with_trace(&epoch.input());
+            (output, Some(trace))
+        }
+        false => (myelin_yuma::epoch(&epoch.input()), None),
+    };
+    let results = document.epochs().iter().map(|epoch| pool.install(|| compute(epoch)));
+    let results: Vec<(EpochOutput, Option<Trace>)> = results.collect();
+    let outputs: Vec<OutputDocument<'_>> =
+        results.iter().map(|(output, trace)| OutputDocument::new(output, trace.as_ref())).collect();
     let results = match document.is_case() {
         true => Results::Steps(&outputs),
         false => Results::Single(outputs.first()),
