@@ -8,7 +8,7 @@
 //! | what a block mints | [`block_emission`] |
 //! | how it is divided among subnets, and moving prices | [`subnet_emission`] |
 //! | when epochs run | [`schedule`] |
-//! | who is paid at an epoch | [`distribution`], [`stake`] |
+//! | who is paid at an epoch, and in which order | [`distribution`], [`stake`], [`payment`] |
 //! | root dividends | [`root_claims`] |
 //! | price of a neuron, and which one is pruned | [`registration`] |
 //! | price of a subnet, its first reserves, and which one is pruned | [`subnet_lifecycle`] |
@@ -50,6 +50,7 @@ pub mod conviction;
 pub mod decimal;
 pub mod delegation;
 pub mod distribution;
+pub mod payment;
 pub mod pool;
 pub mod power;
 pub mod quote;

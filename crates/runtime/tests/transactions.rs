@@ -262,10 +262,13 @@ fn whose_call_failed_for_free_waits_before_the_next() {
         let missing = Draft::new(hotkey("miner"), weights(vec![1, 99]));
         assert_eq!(refused(missing.validate()), None, "whether it succeeds is known when it is executed");
         assert!(Executive::apply_extrinsic(missing.sign()).expect("is applied").is_err());
-        for _ in 0..PAUSE_AFTER_FREE_FAILURE {
-            assert_eq!(validity(vec![1]), Some(InvalidTransaction::Custom(6)));
+        let next = u64::from(System::block_number()) + PAUSE_AFTER_FREE_FAILURE;
+        assert_eq!(validity(vec![1]), Some(InvalidTransaction::Custom(6)));
+        // Validity is that in the block to come, which remains begun here.
+        while u64::from(System::block_number()) + 2 < next {
             run_blocks(1);
         }
+        assert_eq!(validity(vec![1]), Some(InvalidTransaction::Custom(6)));
         assert_eq!(validity(vec![1]), None);
         let paid = Draft::new(Keyring::Alice.pair(), market(Call::start_call { netuid: 1 }));
         assert!(Executive::apply_extrinsic(paid.sign()).expect("is applied").is_err(), "it has started");

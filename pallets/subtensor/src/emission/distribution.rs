@@ -2,16 +2,14 @@
 //!
 //! Every rao that was set aside ends with somebody, is taken out of issuance, or is noted as unassigned.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use core::marker::PhantomData;
 
 use myelin_economy::{
-    distribution::{
-        apportion, settle_incentives, split_dividends, unpaid_rao, Dividend, EpochPots, Family, Parent,
-        Payout,
-    },
-    stake::split_take,
+    distribution::{EpochPots, Family, Parent},
+    payment::{pay_epoch, Earnings, EpochLedger},
+    stake::StakePair,
 };
-use myelin_yuma::SubnetOutput;
+use myelin_fixed::U96F32;
 use sp_runtime::SaturatedConversion;
 
 use crate::*;
@@ -20,14 +18,14 @@ impl<T: Config> Pallet<T> {
     /// Runs the epoch of `netuid` and pays out `pots`.
     pub(crate) fn distribute_epoch(netuid: NetUid, pots: EpochPots) {
         let result = Self::run_epoch(netuid, pots.epoch_emission_rao());
-        let hotkeys = Self::hotkeys(netuid);
-        let incentives_rao = sum(&result.server_emission);
-
-        Self::pay_owner_cut(netuid, pots.owner_cut_rao);
-        Self::pay_miners(netuid, by_hotkey(&hotkeys, &result.server_emission));
-        let alpha_pot = pots.alpha_dividends_rao(incentives_rao);
-        Self::pay_validators(netuid, &hotkeys, &result, alpha_pot, pots.root_rao);
-        Self::settle_server_pot(netuid, pots.server_surplus_rao(incentives_rao));
+        let _ = AlphaDividendsPerSubnet::<T>::clear_prefix(netuid, u32::MAX, None);
+        let _ = RootAlphaDividendsPerSubnet::<T>::clear_prefix(netuid, u32::MAX, None);
+        let earnings = Earnings {
+            hotkeys: &Self::hotkeys(netuid),
+            server_rao: &result.server_emission,
+            validator_rao: &result.validator_emission,
+        };
+        pay_epoch(&mut Ledger::<T> { netuid, _runtime: PhantomData }, &pots, earnings);
     }
 
     /// Miners are paid their share of everything, not their pot. What that leaves of the pot is nobody's; what it takes
@@ -51,128 +49,6 @@ impl<T: Config> Pallet<T> {
         })
     }
 
-    fn pay_owner_cut(netuid: NetUid, cut: Alpha) {
-        match Self::owner_keys(netuid) {
-            Some((coldkey, hotkey)) => Self::stake_or_leave(netuid, &hotkey, &coldkey, cut),
-            None => Self::leave_unassigned(netuid, cut),
-        }
-    }
-
-    /// Pays miners in the order of their hotkeys. The owner's own miners are not paid.
-    fn pay_miners(netuid: NetUid, earned: BTreeMap<T::AccountId, Alpha>) {
-        let owner = Self::owner_coldkey(netuid);
-        let owner_hotkey = Self::owner_hotkey(netuid);
-        let is_owners = |hotkey: &T::AccountId| Self::coldkey_of(hotkey) == owner || hotkey == &owner_hotkey;
-        let incentives = settle_incentives(earned, is_owners);
-        match Self::recycle_or_burn(netuid) {
-            RecycleOrBurnEnum::Recycle => Self::recycle_alpha(netuid, incentives.withheld_rao),
-            RecycleOrBurnEnum::Burn => Self::leave_unassigned(netuid, incentives.withheld_rao),
-        }
-        MinerBurned::<T>::insert(netuid, incentives.miner_burned);
-        for (hotkey, amount) in incentives.paid {
-            let coldkey = Self::coldkey_of(&hotkey);
-            let behind = Self::auto_stake_destination(&coldkey, netuid).unwrap_or(hotkey);
-            Self::stake_or_leave(netuid, &behind, &coldkey, amount);
-        }
-    }
-
-    fn pay_validators(
-        netuid: NetUid,
-        hotkeys: &[T::AccountId],
-        result: &SubnetOutput,
-        alpha_pot: Alpha,
-        root_pot: Alpha,
-    ) {
-        let dividends = Self::collect_dividends(netuid, hotkeys, &result.validator_emission);
-        let payouts = apportion(&dividends, alpha_pot, root_pot, Self::tao_weight());
-        let _ = AlphaDividendsPerSubnet::<T>::clear_prefix(netuid, u32::MAX, None);
-        let _ = RootAlphaDividendsPerSubnet::<T>::clear_prefix(netuid, u32::MAX, None);
-        let alpha_paid =
-            payouts.iter().map(|payout| Self::pay_alpha_dividend(netuid, payout)).collect::<Vec<_>>();
-        let root_paid =
-            payouts.iter().map(|payout| Self::pay_root_dividend(netuid, payout)).collect::<Vec<_>>();
-        Self::leave_unassigned(netuid, unpaid_rao(alpha_pot, alpha_paid));
-        Self::leave_unassigned(netuid, unpaid_rao(root_pot, root_paid));
-    }
-
-    /// Divides what validators have earned between them and their parents, and adds it up by hotkey.
-    fn collect_dividends(
-        netuid: NetUid,
-        hotkeys: &[T::AccountId],
-        earned: &[Alpha],
-    ) -> Vec<Dividend<T::AccountId>> {
-        let mut collected = BTreeMap::<T::AccountId, Alpha>::new();
-        for (hotkey, amount) in by_hotkey(hotkeys, earned) {
-            let family = Self::family_of(netuid, hotkey);
-            let split = split_dividends(&family, amount, Self::tao_weight(), Self::childkey_burn());
-            for (receiver, part) in split.payouts {
-                let total = collected.entry(receiver).or_default();
-                *total = total.saturating_add(part);
-            }
-            // The pot is divided anew by what was collected, so the burned part is still paid to somebody.
-        }
-        collected
-            .into_iter()
-            .map(|(hotkey, dividends_rao)| Dividend {
-                stake: Self::own_stake(netuid, &hotkey),
-                hotkey,
-                dividends_rao,
-            })
-            .collect()
-    }
-
-    fn family_of(netuid: NetUid, hotkey: T::AccountId) -> Family<T::AccountId> {
-        let coldkey = Self::coldkey_of(&hotkey);
-        Family {
-            stake: Self::own_stake(netuid, &hotkey),
-            child_proportions_u64: Self::children_of(&hotkey, netuid)
-                .into_iter()
-                .map(|(part, _)| part)
-                .collect(),
-            parents: Self::parents_of(&hotkey, netuid)
-                .into_iter()
-                .map(|(proportion_u64, parent)| Parent {
-                    stake: Self::own_stake(netuid, &parent),
-                    same_coldkey: Self::coldkey_of(&parent) == coldkey,
-                    hotkey: parent,
-                    proportion_u64,
-                })
-                .collect(),
-            childkey_take_u16: Self::childkey_take_of(&hotkey, netuid),
-            hotkey,
-        }
-    }
-
-    /// Pays a hotkey's owner the take and its nominators the rest. Returns what reached somebody or was noted.
-    fn pay_alpha_dividend(netuid: NetUid, payout: &Payout<T::AccountId>) -> Alpha {
-        let hotkey = &payout.hotkey;
-        let split = split_take(payout.alpha, Self::take_of(hotkey));
-        Self::stake_or_leave(netuid, hotkey, &Self::coldkey_of(hotkey), split.take_rao);
-        if split.nominators_rao > 0 && Self::credit_nominators(hotkey, netuid, split.nominators_rao).is_err()
-        {
-            Self::leave_unassigned(netuid, split.nominators_rao);
-        }
-        if split.nominators_rao > 0 {
-            AlphaDividendsPerSubnet::<T>::insert(netuid, hotkey, split.nominators_rao);
-        }
-        Self::record_alpha_at_epoch(hotkey, netuid);
-        split.take_rao.saturating_add(split.nominators_rao)
-    }
-
-    /// Pays a hotkey's owner the take in alpha and lets the rest accrue to those who stake TAO on root with it.
-    fn pay_root_dividend(netuid: NetUid, payout: &Payout<T::AccountId>) -> Alpha {
-        let hotkey = &payout.hotkey;
-        let split = split_take(payout.root, Self::take_of(hotkey));
-        Self::stake_or_leave(netuid, hotkey, &Self::coldkey_of(hotkey), split.take_rao);
-        if split.nominators_rao > 0 {
-            let left = Self::accrue_root_dividend(hotkey, netuid, split.nominators_rao)
-                .unwrap_or(split.nominators_rao);
-            Self::leave_unassigned(netuid, left);
-            RootAlphaDividendsPerSubnet::<T>::insert(netuid, hotkey, split.nominators_rao);
-        }
-        split.take_rao.saturating_add(split.nominators_rao)
-    }
-
     /// Stakes a reward, or notes it as nobody's if it is too small to be staked.
     fn stake_or_leave(netuid: NetUid, hotkey: &T::AccountId, coldkey: &T::AccountId, amount: Alpha) {
         if amount > 0 && Self::credit_stake(hotkey, coldkey, netuid, amount).is_err() {
@@ -181,10 +57,105 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-fn by_hotkey<AccountId: Ord + Clone>(hotkeys: &[AccountId], amounts: &[Alpha]) -> BTreeMap<AccountId, Alpha> {
-    hotkeys.iter().cloned().zip(amounts.iter().copied()).collect()
+/// A subnet's accounts in storage.
+struct Ledger<T> {
+    netuid: NetUid,
+    _runtime: PhantomData<T>,
 }
 
-fn sum(amounts: &[Alpha]) -> Alpha {
-    amounts.iter().fold(0, |total, amount| total.saturating_add(*amount))
+impl<T: Config> EpochLedger for Ledger<T> {
+    type Hotkey = T::AccountId;
+
+    fn tao_weight(&self) -> U96F32 {
+        Pallet::<T>::tao_weight()
+    }
+
+    fn childkey_burn_u64(&self) -> u64 {
+        Pallet::<T>::childkey_burn()
+    }
+
+    fn is_owners(&self, hotkey: &T::AccountId) -> bool {
+        Pallet::<T>::coldkey_of(hotkey) == Pallet::<T>::owner_coldkey(self.netuid)
+            || hotkey == &Pallet::<T>::owner_hotkey(self.netuid)
+    }
+
+    fn family(&self, hotkey: &T::AccountId) -> Family<T::AccountId> {
+        let coldkey = Pallet::<T>::coldkey_of(hotkey);
+        let parents = Pallet::<T>::parents_of(hotkey, self.netuid).into_iter();
+        Family {
+            hotkey: hotkey.clone(),
+            stake: self.own_stake(hotkey),
+            child_proportions_u64: Pallet::<T>::children_of(hotkey, self.netuid)
+                .into_iter()
+                .map(|(part, _)| part)
+                .collect(),
+            parents: parents
+                .map(|(proportion_u64, parent)| Parent {
+                    stake: self.own_stake(&parent),
+                    same_coldkey: Pallet::<T>::coldkey_of(&parent) == coldkey,
+                    hotkey: parent,
+                    proportion_u64,
+                })
+                .collect(),
+            childkey_take_u16: Pallet::<T>::childkey_take_of(hotkey, self.netuid),
+        }
+    }
+
+    fn own_stake(&self, hotkey: &T::AccountId) -> StakePair {
+        Pallet::<T>::own_stake(self.netuid, hotkey)
+    }
+
+    fn take_u16(&self, hotkey: &T::AccountId) -> u16 {
+        Pallet::<T>::take_of(hotkey)
+    }
+
+    fn pay_owner(&mut self, cut_rao: Alpha) {
+        match Pallet::<T>::owner_keys(self.netuid) {
+            Some((coldkey, hotkey)) => Pallet::<T>::stake_or_leave(self.netuid, &hotkey, &coldkey, cut_rao),
+            None => self.leave_unassigned(cut_rao),
+        }
+    }
+
+    fn pay_incentive(&mut self, hotkey: &T::AccountId, rao: Alpha) {
+        let coldkey = Pallet::<T>::coldkey_of(hotkey);
+        let destination = Pallet::<T>::auto_stake_destination(&coldkey, self.netuid);
+        Pallet::<T>::stake_or_leave(self.netuid, destination.as_ref().unwrap_or(hotkey), &coldkey, rao);
+    }
+
+    fn withhold(&mut self, rao: Alpha, miner_burned: U96F32) {
+        match Pallet::<T>::recycle_or_burn(self.netuid) {
+            RecycleOrBurnEnum::Recycle => Pallet::<T>::recycle_alpha(self.netuid, rao),
+            RecycleOrBurnEnum::Burn => self.leave_unassigned(rao),
+        }
+        MinerBurned::<T>::insert(self.netuid, miner_burned);
+    }
+
+    fn pay_take(&mut self, hotkey: &T::AccountId, rao: Alpha) {
+        Pallet::<T>::stake_or_leave(self.netuid, hotkey, &Pallet::<T>::coldkey_of(hotkey), rao);
+    }
+
+    fn pay_nominators(&mut self, hotkey: &T::AccountId, rao: Alpha) {
+        if Pallet::<T>::credit_nominators(hotkey, self.netuid, rao).is_err() {
+            self.leave_unassigned(rao);
+        }
+        AlphaDividendsPerSubnet::<T>::insert(self.netuid, hotkey, rao);
+    }
+
+    fn alpha_is_paid(&mut self, hotkey: &T::AccountId) {
+        Pallet::<T>::record_alpha_at_epoch(hotkey, self.netuid);
+    }
+
+    fn pay_root_stakers(&mut self, hotkey: &T::AccountId, rao: Alpha) {
+        let left = Pallet::<T>::accrue_root_dividend(hotkey, self.netuid, rao).unwrap_or(rao);
+        self.leave_unassigned(left);
+        RootAlphaDividendsPerSubnet::<T>::insert(self.netuid, hotkey, rao);
+    }
+
+    fn leave_unassigned(&mut self, rao: Alpha) {
+        Pallet::<T>::leave_unassigned(self.netuid, rao);
+    }
+
+    fn settle_server_pot(&mut self, surplus_rao: i128) {
+        Pallet::<T>::settle_server_pot(self.netuid, surplus_rao);
+    }
 }

@@ -21,9 +21,8 @@ use substrate_fixed::types::{I96F32, U96F32};
 
 use super::chain::CONCURRENT_READS;
 
-/// A registered hotkey and its relatives.
+/// The relatives of a registered hotkey.
 pub struct Neuron {
-    pub hotkey: AccountId,
     /// Parts of its stake that it lends, in (2^64 - 1)ths.
     pub child_proportions_u64: Vec<u64>,
     /// Who lends to it, and which part.
@@ -51,8 +50,10 @@ pub type Stake = (AccountId, AccountId);
 
 /// Everybody whom an epoch can pay.
 pub struct Accounts {
-    /// By uid.
-    pub neurons: Vec<Neuron>,
+    /// Registered hotkeys, by uid.
+    pub hotkeys: Vec<AccountId>,
+    /// By hotkey.
+    pub neurons: BTreeMap<AccountId, Neuron>,
     /// By hotkey.
     pub holders: BTreeMap<AccountId, Holder>,
     /// Shares of those who can be paid themselves.
@@ -76,27 +77,29 @@ impl Accounts {
     /// Reads them from the state that `client` is pinned to.
     pub async fn read(client: &Client, netuid: NetUid) -> Result<Self> {
         let reader = Reader { client, netuid };
-        let neurons = reader.neurons().await?;
+        let registered = reader.registered().await?;
+        let neurons = reader.neurons(&registered).await?;
         let owner_coldkey = client.map::<pallet_subtensor::SubnetOwner<Runtime>, _, _>(netuid).await?;
         let owner_hotkey = client.map::<pallet_subtensor::SubnetOwnerHotkey<Runtime>, _, _>(netuid).await?;
         let has_owner = reader.is_stored::<pallet_subtensor::SubnetOwner<Runtime>>().await?
             && reader.is_stored::<pallet_subtensor::SubnetOwnerHotkey<Runtime>>().await?;
-        let hotkeys = neurons.iter().flat_map(|neuron| {
+        let hotkeys = neurons.iter().flat_map(|(hotkey, neuron)| {
             let parents = neuron.parents.iter().map(|(_, parent)| parent);
-            parents.chain([&neuron.hotkey, &neuron.staked_behind]).cloned()
+            parents.chain([hotkey, &neuron.staked_behind]).cloned()
         });
         let hotkeys: BTreeSet<AccountId> = hotkeys.chain([owner_hotkey.clone()]).collect();
         let holders: BTreeMap<_, _> =
             all(hotkeys, |hotkey| reader.holder(hotkey)).await?.into_iter().collect();
         let owned = holders.iter().map(|(hotkey, holder)| (hotkey.clone(), holder.coldkey.clone()));
-        let earned = neurons.iter().filter_map(|neuron| {
-            Some((neuron.staked_behind.clone(), holders.get(&neuron.hotkey)?.coldkey.clone()))
+        let earned = neurons.iter().filter_map(|(hotkey, neuron)| {
+            Some((neuron.staked_behind.clone(), holders.get(hotkey)?.coldkey.clone()))
         });
         let stakes: BTreeSet<Stake> =
             owned.chain(earned).chain([(owner_hotkey.clone(), owner_coldkey.clone())]).collect();
         let shares = all(stakes, |stake| reader.shares(stake)).await?.into_iter().collect();
         let weight = client.value::<pallet_subtensor::TaoWeight<Runtime>, _>().await?;
         Ok(Self {
+            hotkeys: registered,
             neurons,
             holders,
             shares,
@@ -110,17 +113,28 @@ impl Accounts {
 }
 
 impl Reader<'_> {
-    async fn neurons(&self) -> Result<Vec<Neuron>> {
-        let client = self.client;
-        let keys = client.double_map_entries::<pallet_subtensor::Keys<Runtime>, _, _, _>(self.netuid);
+    /// Registered hotkeys, by uid.
+    async fn registered(&self) -> Result<Vec<AccountId>> {
+        let keys = self.client.double_map_entries::<pallet_subtensor::Keys<Runtime>, _, _, _>(self.netuid);
         let keys: BTreeMap<Uid, AccountId> = keys.await?.into_iter().collect();
+        Ok(keys.into_values().collect())
+    }
+
+    async fn neurons(&self, hotkeys: &[AccountId]) -> Result<BTreeMap<AccountId, Neuron>> {
+        let client = self.client;
         let least = client.value::<pallet_subtensor::MinChildkeyTake<Runtime>, _>().await?;
         let least_here =
             client.map::<pallet_subtensor::MinChildkeyTakePerSubnet<Runtime>, _, _>(self.netuid).await?;
-        all(keys.into_values(), |hotkey| self.neuron(hotkey, least, least_here)).await
+        let neurons = all(hotkeys.iter().cloned(), |hotkey| self.neuron(hotkey, least, least_here)).await?;
+        Ok(neurons.into_iter().collect())
     }
 
-    async fn neuron(&self, hotkey: AccountId, least_take: u16, least_take_here: u16) -> Result<Neuron> {
+    async fn neuron(
+        &self,
+        hotkey: AccountId,
+        least_take: u16,
+        least_take_here: u16,
+    ) -> Result<(AccountId, Neuron)> {
         let Self { client, netuid } = *self;
         let children = client.double_map::<pallet_subtensor::ChildKeys<Runtime>, _, _, _>(&hotkey, netuid);
         let children = children.await?.into_iter().map(|(proportion, _)| proportion).collect();
@@ -132,13 +146,9 @@ impl Reader<'_> {
         let destination =
             client.double_map::<pallet_subtensor::AutoStakeDestination<Runtime>, _, _, _>(&coldkey, netuid);
         let staked_behind = destination.await?.unwrap_or_else(|| hotkey.clone());
-        Ok(Neuron {
-            hotkey,
-            child_proportions_u64: children,
-            parents,
-            childkey_take_u16: take,
-            staked_behind,
-        })
+        let neuron =
+            Neuron { child_proportions_u64: children, parents, childkey_take_u16: take, staked_behind };
+        Ok((hotkey, neuron))
     }
 
     async fn holder(&self, hotkey: AccountId) -> Result<(AccountId, Holder)> {

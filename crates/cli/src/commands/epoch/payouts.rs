@@ -1,24 +1,23 @@
 //! What an epoch pays to whom.
 //!
-//! The chain pays the subnet's owner first, then miners, then validators for their alpha, and last those for their TAO on root.
-//! What the first ones stake already counts for the shares of the later ones, so that all of it has to be done over.
+//! Payments are made in memory as the chain makes them in its state, by the same rules and in the same order
+//! ([`pay_epoch`]).
 
 use std::collections::BTreeMap;
 
 use myelin_economy::{
     decimal::SafeFloat,
-    distribution::{
-        apportion, settle_incentives, split_dividends, Dividend, EpochPots, Family, Parent, Payout,
-    },
+    distribution::{EpochPots, Family, Parent},
+    payment::{pay_epoch, Earnings, EpochLedger},
     root_claims::{claimable_dividend, ClaimableDividend},
     share_pool::SharePool,
-    stake::{split_take, StakePair},
+    stake::StakePair,
 };
 use myelin_runtime::AccountId;
 use myelin_yuma::SubnetOutput;
 use substrate_fixed::types::{I96F32, U96F32};
 
-use super::accounts::{Accounts, Holder, Neuron};
+use super::accounts::{Accounts, Holder};
 
 /// What a chain stores of an epoch's payments, by hotkey.
 #[derive(Default)]
@@ -38,36 +37,126 @@ pub struct Payouts {
 impl Payouts {
     /// Divides `pots` by the result of an epoch.
     pub fn of(accounts: Accounts, pots: &EpochPots, result: &SubnetOutput) -> Self {
-        let incentives_rao = total(&result.server_emission);
-        let mut ledger = Ledger { accounts };
-        ledger.pay_owner(pots.owner_cut_rao);
-        let mut payouts =
-            Self { miner_burned: ledger.pay_miners(&result.server_emission), ..Self::default() };
-        let dividends = ledger.collect(&result.validator_emission);
-        let alpha_pot_rao = pots.alpha_dividends_rao(incentives_rao);
-        let shares = apportion(&dividends, alpha_pot_rao, pots.root_rao, ledger.accounts.tao_weight);
-        for share in &shares {
-            put_positive(&mut payouts.alpha_dividends, &share.hotkey, ledger.pay_alpha(share));
-            payouts.alpha_at_epoch.insert(share.hotkey.clone(), ledger.stake(&share.hotkey).alpha_rao);
-        }
-        for share in &shares {
-            put_positive(&mut payouts.root_dividends, &share.hotkey, ledger.pay_root(share));
-            payouts.root_rates.insert(share.hotkey.clone(), ledger.root_rate(&share.hotkey));
-        }
-        payouts
-    }
-}
-
-/// Who got nothing has no row.
-fn put_positive(dividends: &mut BTreeMap<AccountId, u64>, hotkey: &AccountId, rao: u64) {
-    if rao > 0 {
-        dividends.insert(hotkey.clone(), rao);
+        let hotkeys = accounts.hotkeys.clone();
+        let earnings = Earnings {
+            hotkeys: &hotkeys,
+            server_rao: &result.server_emission,
+            validator_rao: &result.validator_emission,
+        };
+        let mut ledger = Ledger { accounts, payouts: Self::default() };
+        pay_epoch(&mut ledger, pots, earnings);
+        ledger.payouts
     }
 }
 
 /// Accounts while they are being paid.
 struct Ledger {
     accounts: Accounts,
+    payouts: Payouts,
+}
+
+impl EpochLedger for Ledger {
+    type Hotkey = AccountId;
+
+    fn tao_weight(&self) -> U96F32 {
+        self.accounts.tao_weight
+    }
+
+    fn childkey_burn_u64(&self) -> u64 {
+        self.accounts.childkey_burn_u64
+    }
+
+    fn is_owners(&self, hotkey: &AccountId) -> bool {
+        hotkey == &self.accounts.owner_hotkey
+            || self.coldkey(hotkey).is_some_and(|coldkey| coldkey == self.accounts.owner_coldkey)
+    }
+
+    fn family(&self, hotkey: &AccountId) -> Family<AccountId> {
+        let coldkey = self.coldkey(hotkey);
+        let neuron = self.accounts.neurons.get(hotkey);
+        let parents = neuron.map(|neuron| neuron.parents.as_slice()).unwrap_or_default();
+        let parents = parents.iter().map(|(proportion_u64, parent)| Parent {
+            stake: self.own_stake(parent),
+            same_coldkey: self.coldkey(parent) == coldkey,
+            hotkey: parent.clone(),
+            proportion_u64: *proportion_u64,
+        });
+        Family {
+            hotkey: hotkey.clone(),
+            stake: self.own_stake(hotkey),
+            child_proportions_u64: neuron
+                .map(|neuron| neuron.child_proportions_u64.clone())
+                .unwrap_or_default(),
+            parents: parents.collect(),
+            childkey_take_u16: neuron.map_or(0, |neuron| neuron.childkey_take_u16),
+        }
+    }
+
+    fn own_stake(&self, hotkey: &AccountId) -> StakePair {
+        self.holder(hotkey).map_or_else(StakePair::default, |holder| StakePair {
+            alpha_rao: holder.pool.value_rao,
+            root_rao: holder.root_rao,
+        })
+    }
+
+    fn take_u16(&self, hotkey: &AccountId) -> u16 {
+        self.holder(hotkey).map_or(0, |holder| holder.take_u16)
+    }
+
+    fn pay_owner(&mut self, cut_rao: u64) {
+        if self.accounts.has_owner {
+            let (hotkey, coldkey) = (self.accounts.owner_hotkey.clone(), self.accounts.owner_coldkey.clone());
+            self.stake_for(&hotkey, &coldkey, cut_rao);
+        }
+    }
+
+    fn pay_incentive(&mut self, hotkey: &AccountId, rao: u64) {
+        let behind = self.accounts.neurons.get(hotkey).map(|neuron| neuron.staked_behind.clone());
+        if let (Some(behind), Some(coldkey)) = (behind, self.coldkey(hotkey)) {
+            self.stake_for(&behind, &coldkey, rao);
+        }
+    }
+
+    fn withhold(&mut self, _rao: u64, miner_burned: U96F32) {
+        self.payouts.miner_burned = miner_burned;
+    }
+
+    fn pay_take(&mut self, hotkey: &AccountId, rao: u64) {
+        self.stake_for_owner(hotkey, rao);
+    }
+
+    fn pay_nominators(&mut self, hotkey: &AccountId, rao: u64) {
+        let pool = self.holder(hotkey).map(|holder| holder.pool).unwrap_or_default();
+        match pool.credit_all(rao) {
+            _ if pool.shares.is_zero() => self.stake_for_owner(hotkey, rao),
+            Ok(pool) => self.put_pool(hotkey, pool),
+            Err(_) => {}
+        }
+        self.payouts.alpha_dividends.insert(hotkey.clone(), rao);
+    }
+
+    fn alpha_is_paid(&mut self, hotkey: &AccountId) {
+        self.payouts.alpha_at_epoch.insert(hotkey.clone(), self.own_stake(hotkey).alpha_rao);
+        self.note_root_rate(hotkey);
+    }
+
+    fn pay_root_stakers(&mut self, hotkey: &AccountId, rao: u64) {
+        match claimable_dividend(rao, self.own_stake(hotkey).root_rao) {
+            ClaimableDividend::StakeToOwner { amount_rao } => self.stake_for_owner(hotkey, amount_rao),
+            ClaimableDividend::Rate { increase, .. } => {
+                if let Some(holder) = self.accounts.holders.get_mut(hotkey) {
+                    holder.root_rate = holder.root_rate.saturating_add(increase);
+                }
+            }
+        }
+        self.note_root_rate(hotkey);
+        self.payouts.root_dividends.insert(hotkey.clone(), rao);
+    }
+
+    // What nobody gets is the subnet's, and is not compared.
+    fn leave_unassigned(&mut self, _rao: u64) {}
+
+    fn settle_server_pot(&mut self, _surplus_rao: i128) {}
 }
 
 impl Ledger {
@@ -79,115 +168,9 @@ impl Ledger {
         self.holder(hotkey).map(|holder| holder.coldkey.clone())
     }
 
-    fn stake(&self, hotkey: &AccountId) -> StakePair {
-        self.holder(hotkey).map_or_else(StakePair::default, |holder| StakePair {
-            alpha_rao: holder.pool.value_rao,
-            root_rao: holder.root_rao,
-        })
-    }
-
-    fn root_rate(&self, hotkey: &AccountId) -> I96F32 {
-        self.holder(hotkey).map_or_else(I96F32::default, |holder| holder.root_rate)
-    }
-
-    fn pay_owner(&mut self, cut_rao: u64) {
-        if self.accounts.has_owner {
-            let (hotkey, coldkey) = (self.accounts.owner_hotkey.clone(), self.accounts.owner_coldkey.clone());
-            self.stake_for(&hotkey, &coldkey, cut_rao);
-        }
-    }
-
-    /// Pays miners in the order of their hotkeys; returns the share that was withheld.
-    fn pay_miners(&mut self, earned_rao: &[u64]) -> U96F32 {
-        let by_hotkey: BTreeMap<AccountId, (AccountId, u64)> = self
-            .earned(earned_rao)
-            .map(|(neuron, rao)| (neuron.hotkey.clone(), (neuron.staked_behind.clone(), rao)))
-            .collect();
-        let incentives = by_hotkey.iter().map(|(hotkey, (_, rao))| (hotkey.clone(), *rao));
-        let incentives = settle_incentives(incentives, |hotkey| self.is_owners(hotkey));
-        for (hotkey, rao) in incentives.paid {
-            if let (Some((behind, _)), Some(coldkey)) = (by_hotkey.get(&hotkey), self.coldkey(&hotkey)) {
-                self.stake_for(behind, &coldkey, rao);
-            }
-        }
-        incentives.miner_burned
-    }
-
-    fn is_owners(&self, hotkey: &AccountId) -> bool {
-        hotkey == &self.accounts.owner_hotkey
-            || self.coldkey(hotkey).is_some_and(|coldkey| coldkey == self.accounts.owner_coldkey)
-    }
-
-    fn earned<'a>(&'a self, earned_rao: &'a [u64]) -> impl Iterator<Item = (&'a Neuron, u64)> {
-        self.accounts.neurons.iter().zip(earned_rao.iter().copied())
-    }
-
-    /// Divides what validators have earned between them and their parents.
-    fn collect(&self, earned_rao: &[u64]) -> Vec<Dividend<AccountId>> {
-        let mut collected = BTreeMap::<AccountId, u64>::new();
-        for (neuron, rao) in self.earned(earned_rao) {
-            let Accounts { tao_weight, childkey_burn_u64, .. } = self.accounts;
-            let split = split_dividends(&self.family(neuron), rao, tao_weight, childkey_burn_u64);
-            for (receiver, part) in split.payouts {
-                let total = collected.entry(receiver).or_default();
-                *total = total.saturating_add(part);
-            }
-        }
-        let dividend =
-            |(hotkey, dividends_rao)| Dividend { stake: self.stake(&hotkey), hotkey, dividends_rao };
-        collected.into_iter().map(dividend).collect()
-    }
-
-    fn family(&self, neuron: &Neuron) -> Family<AccountId> {
-        let coldkey = self.coldkey(&neuron.hotkey);
-        let parents = neuron.parents.iter().map(|(proportion_u64, parent)| Parent {
-            stake: self.stake(parent),
-            same_coldkey: self.coldkey(parent) == coldkey,
-            hotkey: parent.clone(),
-            proportion_u64: *proportion_u64,
-        });
-        Family {
-            hotkey: neuron.hotkey.clone(),
-            stake: self.stake(&neuron.hotkey),
-            child_proportions_u64: neuron.child_proportions_u64.clone(),
-            parents: parents.collect(),
-            childkey_take_u16: neuron.childkey_take_u16,
-        }
-    }
-
-    /// Pays the owner of a hotkey its take, and all who stake behind it the rest, which is returned.
-    fn pay_alpha(&mut self, share: &Payout<AccountId>) -> u64 {
-        let nominators_rao = self.pay_take(&share.hotkey, share.alpha);
-        let pool = self.holder(&share.hotkey).map(|holder| holder.pool).unwrap_or_default();
-        match pool.credit_all(nominators_rao) {
-            _ if nominators_rao == 0 => {}
-            _ if pool.shares.is_zero() => self.stake_for_owner(&share.hotkey, nominators_rao),
-            Ok(pool) => self.put_pool(&share.hotkey, pool),
-            Err(_) => {}
-        }
-        nominators_rao
-    }
-
-    /// Pays the owner of a hotkey its take, and lets the rest, which is returned, accrue to those who stake on root.
-    fn pay_root(&mut self, share: &Payout<AccountId>) -> u64 {
-        let nominators_rao = self.pay_take(&share.hotkey, share.root);
-        match claimable_dividend(nominators_rao, self.stake(&share.hotkey).root_rao) {
-            _ if nominators_rao == 0 => {}
-            ClaimableDividend::StakeToOwner { amount_rao } => self.stake_for_owner(&share.hotkey, amount_rao),
-            ClaimableDividend::Rate { increase, .. } => {
-                if let Some(holder) = self.accounts.holders.get_mut(&share.hotkey) {
-                    holder.root_rate = holder.root_rate.saturating_add(increase);
-                }
-            }
-        }
-        nominators_rao
-    }
-
-    /// Stakes the owner's part of a share; returns the others'.
-    fn pay_take(&mut self, hotkey: &AccountId, share: U96F32) -> u64 {
-        let split = split_take(share, self.holder(hotkey).map_or(0, |holder| holder.take_u16));
-        self.stake_for_owner(hotkey, split.take_rao);
-        split.nominators_rao
+    fn note_root_rate(&mut self, hotkey: &AccountId) {
+        let rate = self.holder(hotkey).map_or_else(I96F32::default, |holder| holder.root_rate);
+        self.payouts.root_rates.insert(hotkey.clone(), rate);
     }
 
     fn stake_for_owner(&mut self, hotkey: &AccountId, rao: u64) {
@@ -224,13 +207,9 @@ impl Ledger {
     }
 }
 
-fn total(amounts_rao: &[u64]) -> u64 {
-    amounts_rao.iter().fold(0, |total: u64, rao| total.saturating_add(*rao))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::accounts::Neuron, *};
 
     fn account(seed: u8) -> AccountId {
         AccountId::new([seed; 32])
@@ -247,7 +226,6 @@ mod tests {
             root_rate: I96F32::from_num(0),
         };
         let neuron = Neuron {
-            hotkey: validator.clone(),
             child_proportions_u64: Vec::new(),
             parents: Vec::new(),
             childkey_take_u16: 0,
@@ -256,7 +234,8 @@ mod tests {
         let holders =
             [(validator.clone(), holder(account(11), 1_000, 10)), (owner.clone(), holder(account(12), 0, 0))];
         Accounts {
-            neurons: vec![neuron],
+            hotkeys: vec![validator.clone()],
+            neurons: [(validator.clone(), neuron)].into(),
             holders: holders.into(),
             shares: [((validator, account(11)), SafeFloat::from(1_000))].into(),
             owner_coldkey: account(12),
@@ -295,9 +274,9 @@ mod tests {
         if let Some(holder) = accounts.holders.get_mut(&account(2)) {
             holder.pool.shares = SafeFloat::from(7);
         }
-        let mut ledger = Ledger { accounts };
+        let mut ledger = Ledger { accounts, payouts: Payouts::default() };
         ledger.pay_owner(50);
-        assert_eq!(ledger.stake(&account(2)).alpha_rao, 50);
+        assert_eq!(ledger.own_stake(&account(2)).alpha_rao, 50);
         assert_eq!(ledger.accounts.shares[&leftover], SafeFloat::ZERO);
         assert_eq!(ledger.accounts.shares[&(account(2), account(12))], SafeFloat::from(50));
     }
