@@ -1,5 +1,7 @@
 //! Paying an epoch: in which order, and that every rao ends somewhere.
 
+mod support;
+
 use std::collections::BTreeMap;
 
 use myelin_economy::{
@@ -9,6 +11,7 @@ use myelin_economy::{
 };
 use myelin_fixed::U96F32;
 use proptest::{collection::vec, prelude::*};
+use support::config;
 
 type Hotkey = u8;
 
@@ -177,7 +180,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(config(2_000))]
 
     #[test]
     fn every_rao_of_the_pots_is_paid_withheld_or_noted(

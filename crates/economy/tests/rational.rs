@@ -6,7 +6,9 @@
 mod support;
 
 use myelin_economy::{
-    constants::{DEFAULT_BLOCK_EMISSION_RAO, TOTAL_SUPPLY_RAO},
+    block_emission::block_emission_rao,
+    constants::{DEFAULT_BLOCK_EMISSION_RAO, RAO_PER_TAO, TOTAL_SUPPLY_RAO},
+    delegation::{daily_rao, return_per_1000_tao_rao},
     distribution::{apportion, split_dividends, Dividend, Family, Parent},
     registration::BurnPolicy,
     root_claims::{
@@ -17,7 +19,7 @@ use myelin_economy::{
         accrue, injection, next_moving_price, root_proportion, tao_emission, tao_shares, tao_weight,
         EmittingSubnet, InjectionInputs, PriceSmoothing,
     },
-    subnet_lifecycle::LockCost,
+    subnet_lifecycle::{divide_pot, initial_pool, median_price, LockCost},
 };
 use myelin_fixed::{I96F32, U64F64, U96F32};
 use num_bigint::BigInt;
@@ -373,6 +375,71 @@ proptest! {
         let start = int(last) * int(if last_block == 0 { 1 } else { 2 });
         let expected = rao(&not_negative(start - fallen)).max(min);
         prop_assert_eq!(cost.cost_rao(last_block + elapsed, emission), expected);
+    }
+}
+
+proptest! {
+    #![proptest_config(config(CASES))]
+
+    #[test]
+    fn what_a_block_mints(halving in 0_u32..40, offset in -3_i64..=3, anywhere in 0..TOTAL_SUPPLY_RAO) {
+        // Halvings are where the ceiling is as far as a power of two says.
+        let near = TOTAL_SUPPLY_RAO - (TOTAL_SUPPLY_RAO >> halving);
+        for issuance in [near.saturating_add_signed(offset).min(TOTAL_SUPPLY_RAO - 1), anywhere] {
+            let issued = q32(int(issuance) / int(TOTAL_SUPPLY_RAO));
+            let scarcity = q32(int(1) / (int(1) - issued));
+            let mut halvings = 0_u32;
+            while int(BigInt::from(1) << (halvings + 1)) <= scarcity {
+                halvings += 1;
+            }
+            let share = q32(int(1) / int(BigInt::from(1) << halvings));
+            let expected = rao(&(share * int(DEFAULT_BLOCK_EMISSION_RAO)));
+            prop_assert_eq!(block_emission_rao(issuance), Ok(expected), "at {}", issuance);
+        }
+    }
+
+    #[test]
+    fn first_reserves(paid in amounts(), min in amounts(), bits in vec(prop_oneof![1 => Just(0), 5 => 1_u128 << 60..1000 << 64], 0..7)) {
+        let mut prices: Vec<Number> = bits.iter().filter(|bits| **bits > 0).map(|bits| bits64(*bits)).collect();
+        prices.sort();
+        let half = prices.len() / 2;
+        let median = match prices.len() {
+            0 => int(1),
+            even if even % 2 == 0 => q64((&prices[half - 1] + &prices[half]) / int(2)),
+            _ => prices[half].clone(),
+        };
+        let found = median_price(&bits.iter().map(|bits| U64F64::from_bits(*bits)).collect::<Vec<_>>());
+        prop_assert_eq!(bits64(found.to_bits()), median.clone());
+        let pool = initial_pool(paid, min, found);
+        let tao = paid.max(min);
+        prop_assert_eq!(pool.tao_rao, tao);
+        prop_assert_eq!(pool.alpha_rao, rao(&q64(int(tao) / median)));
+        prop_assert_eq!(pool.recycled_rao, 0, "all that was paid is in the pool");
+    }
+
+    #[test]
+    fn returns_of_a_day(reward in amounts(), tempo in any::<u16>(), take in any::<u16>(), root in amounts()) {
+        let daily = rao(&div(&int(BigInt::from(reward) * 7_200), &int(tempo)).min(int(u64::MAX)));
+        prop_assert_eq!(daily_rao(reward, tempo, 7_200), daily);
+        let for_stakers = (int(daily) * int(65_535 - take) / int(65_535)).floor();
+        let part = div(&(for_stakers * int(1_000 * RAO_PER_TAO)), &int(root));
+        prop_assert_eq!(return_per_1000_tao_rao(daily, take, root), rao(&part.min(int(u64::MAX))));
+    }
+
+    #[test]
+    fn a_dissolved_pot(pot in amounts(), claims in vec(amounts(), 0..9)) {
+        let all = total(&claims.iter().map(|claim| int(*claim)).collect::<Vec<_>>());
+        let exact: Vec<Number> = claims.iter().map(|claim| div(&(int(pot) * int(*claim)), &all)).collect();
+        let mut expected: Vec<u64> = exact.iter().map(rao).collect();
+        let left = if all == int(0) { 0 } else { pot - expected.iter().sum::<u64>() };
+        let mut remainders: Vec<(Number, usize)> =
+            exact.iter().map(|part| part - part.floor()).zip(0..).collect();
+        // The largest first, of equal ones the earlier.
+        remainders.sort_by(|(one, first), (other, second)| other.cmp(one).then(first.cmp(second)));
+        for (_, place) in remainders.into_iter().take(usize::try_from(left).unwrap()) {
+            expected[place] += 1;
+        }
+        prop_assert_eq!(divide_pot(pot, &claims), expected);
     }
 }
 

@@ -1,8 +1,13 @@
 //! How a subnet's emission is divided among its mechanisms, and how their results are put together.
 
+mod support;
+
 use myelin_fixed::I64F64;
 use myelin_yuma::{aggregate, epoch, split_emission, EpochInput, EpochOutput, Parameters};
-use proptest::prelude::*;
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use proptest::{collection::vec, prelude::*};
+use support::config;
 
 /// One validator, two miners.
 fn run(emission: u64, weights: [u16; 2]) -> EpochOutput {
@@ -82,7 +87,67 @@ fn the_first_mechanism_gets_what_remains() {
     assert_eq!(split_emission(9, 3, Some(&[65_535])), [9, 0, 0]);
 }
 
+/// Averages over exact rationals, floored to 64 fraction bits where the protocol floors, and to integers after each mechanism.
+fn averages(parts: &[u64], values: &[Vec<u64>], most: u64) -> Vec<u64> {
+    let int = |value: u64| BigRational::from_integer(value.into());
+    let unit = BigRational::from_integer(BigInt::from(1) << 64u32);
+    let total: BigRational = parts.iter().map(|part| int(*part)).sum();
+    let weights: Vec<BigRational> = parts
+        .iter()
+        .enumerate()
+        .map(|(index, part)| match total == int(0) {
+            true => int(u64::from(index == 0)),
+            false => (int(*part) / &total * &unit).floor() / &unit,
+        })
+        .collect();
+    let mut sums = vec![int(0); values.iter().map(Vec::len).max().unwrap_or(0)];
+    for (weight, values) in weights.iter().zip(values) {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum = (sum.clone() + int(*value) * weight).floor().min(int(most));
+        }
+    }
+    sums.iter().map(|sum| u64::try_from(sum.to_integer()).unwrap()).collect()
+}
+
 proptest! {
+    #![proptest_config(config(1_000))]
+
+    #[test]
+    fn results_are_averaged_by_emission(
+        parts in vec((0..1_u64 << 40, 0_u32..41), 1..5),
+        values in vec(vec((any::<u16>(), 0..1_u64 << 50), 0..6), 4),
+    ) {
+        // Emissions of all orders of magnitude, and none.
+        let parts: Vec<u64> = parts.into_iter().map(|(part, shift)| part >> shift).collect();
+        let outputs: Vec<(u64, EpochOutput)> = parts
+            .iter()
+            .zip(&values)
+            .map(|(part, values)| {
+                let (proportions, amounts): (Vec<u16>, Vec<u64>) = values.iter().copied().unzip();
+                let output = EpochOutput {
+                    consensus: proportions.clone(),
+                    dividends: proportions.iter().rev().copied().collect(),
+                    emission: amounts.clone(),
+                    server_emission: amounts,
+                    ..EpochOutput::default()
+                };
+                (*part, output)
+            })
+            .collect();
+        let column = |read: fn(&EpochOutput) -> Vec<u64>| outputs.iter().map(|(_, output)| read(output)).collect::<Vec<_>>();
+        let wide = |values: &[u16]| values.iter().map(|value| u64::from(*value)).collect::<Vec<_>>();
+        let subnet = aggregate(&outputs);
+        let consensus = column(|output| output.consensus.iter().map(|value| u64::from(*value)).collect());
+        prop_assert_eq!(wide(&subnet.consensus), averages(&parts, &consensus, u16::MAX.into()));
+        let dividends = column(|output| output.dividends.iter().map(|value| u64::from(*value)).collect());
+        prop_assert_eq!(wide(&subnet.dividends), averages(&parts, &dividends, u16::MAX.into()));
+        let emission = column(|output| output.emission.clone());
+        prop_assert_eq!(subnet.emission, averages(&parts, &emission, u64::MAX));
+        let summed = |uid: usize| outputs.iter().filter_map(|(_, output)| output.server_emission.get(uid)).sum::<u64>();
+        let expected: Vec<u64> = (0..subnet.server_emission.len()).map(summed).collect();
+        prop_assert_eq!(subnet.server_emission, expected);
+    }
+
     #[test]
     fn nothing_is_lost(total in any::<u64>(), count in 1_u8..=16, mut cuts in prop::collection::vec(any::<u16>(), 15)) {
         cuts.sort_unstable();
