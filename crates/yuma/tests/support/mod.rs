@@ -2,19 +2,15 @@
 
 use proptest::test_runner::{Config, RngSeed};
 
-/// Seed of every property; `PROPTEST_RNG_SEED` sets another.
-const SEED: u64 = 20_260_601;
-
-/// Properties with the given number of cases, the same ones in every run, whose seed a failing test shows. `PROPTEST_CASES`
-/// sets another number: the default of 256 leaves it as given, ten times that gives ten times as many.
+/// Properties with the given number of cases, the same ones in every run: their seed is in `.cargo/config.toml`, and a failing
+/// test shows it. `PROPTEST_CASES` sets another number: the default of 256 leaves it as given, ten times that gives ten times as
+/// many.
 #[allow(clippy::print_stderr, reason = "shown with a failure")]
 pub fn config(cases: u32) -> Config {
     let config = Config::default();
-    let seed = match config.rng_seed {
-        RngSeed::Random => SEED,
-        RngSeed::Fixed(seed) => seed,
-    };
-    eprintln!("seed: PROPTEST_RNG_SEED={seed}");
+    if let RngSeed::Fixed(seed) = config.rng_seed {
+        eprintln!("seed: PROPTEST_RNG_SEED={seed}");
+    }
     let cases = cases * (config.cases / 256).max(1);
-    Config { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..config }
+    Config { cases, failure_persistence: None, ..config }
 }
