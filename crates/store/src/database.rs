@@ -25,6 +25,7 @@ use crate::{
     contain::{contain_panics, DropContained},
     snapshot::Snapshot,
     tables::{self, decode, meta, FORMAT_VERSION},
+    waymark::Waymark,
     Config, Hash, History, Location, Number, Result, StoreError, Tip,
 };
 
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pins: Mutex<BTreeMap<Number, usize>>,
     failed: AtomicBool,
     path: Option<PathBuf>,
+    waymark: Option<Waymark>,
+    lost_tip: Option<Number>,
     commits: AtomicU64,
     commit_nanoseconds: AtomicU64,
 }
@@ -70,18 +73,45 @@ impl Store {
         let path = file_path(config);
         let opened = contain_panics(|| open_database(config));
         let database = opened.map_err(|panic| engine_panic(path.as_deref(), &panic))??;
+        let waymark = path.as_deref().and_then(Path::parent).map(Waymark::open).transpose();
+        let waymark = waymark.map_err(StoreError::from_io)?;
+        let lost_tip =
+            waymark.as_ref().and_then(Waymark::read).filter(|before| ends_before(&database, *before));
+        if let Some(before) = lost_tip {
+            tracing::error!(
+                before,
+                "the chain was at this block before, and ends earlier now: the database is damaged, or an older copy. A node with \
+                 peers gets the blocks again; otherwise put back a copy that has them"
+            );
+        }
         let shared = Shared {
             database: DropContained::new(database),
             history: config.history,
             pins: Mutex::default(),
             failed: AtomicBool::new(false),
             path,
+            waymark,
+            lost_tip,
             commits: AtomicU64::new(0),
             commit_nanoseconds: AtomicU64::new(0),
         };
         let store = Self { shared: Arc::new(shared) };
         store.write(prepare_tables)?;
         Ok(store)
+    }
+
+    /// The tip that the chain had here before, when it has ended earlier since then without anybody having taken blocks back:
+    /// the database is damaged, or an older copy.
+    pub fn lost_tip(&self) -> Option<Number> {
+        self.shared.lost_tip
+    }
+
+    fn note_tip(&self) {
+        if let (Some(waymark), Ok(tip)) =
+            (&self.shared.waymark, self.snapshot().and_then(|snapshot| snapshot.tip()))
+        {
+            waymark.write(tip.number);
+        }
     }
 
     /// What the database holds now. Later commits do not change what a snapshot shows.
@@ -135,8 +165,10 @@ impl Store {
             Ok(value)
         })
         .unwrap_or_else(|panic| Err(engine_panic(self.shared.path.as_deref(), &panic)));
-        if result.as_ref().is_err_and(StoreError::is_fatal) {
-            self.shared.failed.store(true, Ordering::Release);
+        match &result {
+            Ok(_) => self.note_tip(),
+            Err(error) if error.is_fatal() => self.shared.failed.store(true, Ordering::Release),
+            Err(_) => {}
         }
         result
     }
@@ -165,6 +197,12 @@ impl Drop for Pin {
             }
         }
     }
+}
+
+/// Whether there is a chain, and it ends before block `number`.
+fn ends_before(database: &Database, number: Number) -> bool {
+    contain_panics(|| Snapshot::new(database.begin_read()?)?.tip())
+        .is_ok_and(|tip| tip.is_ok_and(|tip| tip.number < number))
 }
 
 /// The engine gave up on what it has read.

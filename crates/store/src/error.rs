@@ -118,7 +118,7 @@ impl StoreError {
         matches!(self, Self::Corrupt { .. } | Self::DiskFull | Self::Io(_) | Self::Closed)
     }
 
-    fn from_io(error: io::Error) -> Self {
+    pub(crate) fn from_io(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 Self::DiskFull

@@ -25,6 +25,7 @@ mod record;
 mod revert;
 mod snapshot;
 mod tables;
+mod waymark;
 mod write;
 
 pub use config::{Config, History, Location, DEFAULT_CACHE_BYTES, DEFAULT_HISTORY_BLOCKS};

@@ -17,7 +17,7 @@ use myelin_store::{Config, Store, StoreError};
 use proptest::prelude::*;
 
 fn file(directory: &Path) -> PathBuf {
-    fs::read_dir(directory).unwrap().next().unwrap().unwrap().path()
+    directory.join("chain.redb")
 }
 
 /// A closed store with some blocks, and what is in it.
@@ -60,6 +60,33 @@ fn an_empty_file_is_not_taken_for_a_new_database() {
     let words = error.to_string();
     assert!(words.contains("chain.redb is empty") && words.contains("Restore a backup"), "{words}");
     assert_eq!(fs::metadata(&path).unwrap().len(), 0, "it was written to");
+}
+
+#[test]
+fn a_chain_that_ends_earlier_than_before_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config::directory(directory.path());
+    let store = Store::open(&config).unwrap();
+    let mut model = Model::start(&store, state([0]));
+    model.commit(&store, state([1, 0]), 0);
+    drop(store);
+    let early = fs::read(file(directory.path())).unwrap();
+    let store = Store::open(&config).unwrap();
+    assert_eq!(store.lost_tip(), None);
+    (2..10).for_each(|name| model.commit(&store, state([name, name / 2]), 0));
+    drop(store);
+
+    fs::write(file(directory.path()), early).unwrap();
+    let store = Store::open(&config).unwrap();
+    assert_eq!(store.lost_tip(), Some(9));
+    drop(store);
+    let store = Store::open(&config).unwrap();
+    assert_eq!(store.lost_tip(), None, "it goes on from here");
+    store.revert_to(0).unwrap();
+    drop(store);
+    assert_eq!(Store::open(&config).unwrap().lost_tip(), None, "blocks that were taken back are not lost");
+    fs::write(directory.path().join("chain.tip"), b"garbage").unwrap();
+    assert_eq!(Store::open(&config).unwrap().lost_tip(), None);
 }
 
 #[test]
