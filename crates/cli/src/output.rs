@@ -84,7 +84,11 @@ fn plain(text: &str) -> String {
     for letter in text.chars() {
         match letter {
             '\n' | '\t' => shown.push(letter),
+            // The second kind turns the direction of what follows.
             _ if letter.is_control() => shown.extend(letter.escape_default()),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(letter.escape_default());
+            }
             _ => shown.push(letter),
         }
     }
@@ -112,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_terminal_gets_no_orders_from_a_name() {
-        assert_eq!(plain("a\tb\nτ \u{1b}[31mred\r"), "a\tb\nτ \\u{1b}[31mred\\r");
+        assert_eq!(plain("a\tb\nτ \u{1b}[31mred\r\u{202e}"), "a\tb\nτ \\u{1b}[31mred\\r\\u{202e}");
     }
 
     #[test]

@@ -7,9 +7,9 @@
 //! 2. [`split_dividends`]: each validator part is divided between the hotkey and the parents it inherits from.
 //! 3. [`apportion`]: what each hotkey collected decides its share of the validator pot, for its alpha stake, and
 //!    of the root pot, for its root stake.
-//! 4. [`split_take`] takes the delegate's part off each of these shares.
+//! 4. [`split_take`](crate::stake::split_take) takes the delegate's part off each of these shares.
 
-use crate::stake::{part_of, split_take, sum, StakePair};
+use crate::stake::{part_of, sum, StakePair};
 use alloc::vec::Vec;
 use myelin_fixed::{Proportion, SafeDiv, WideProportion, U96F32};
 
@@ -204,7 +204,7 @@ pub struct Payout<Hotkey> {
 /// A hotkey's dividends count for root as far as its stake is root stake: `ra / (alpha + ra)` with `ra` root TAO
 /// times `tao_weight`. Each pot is divided in proportion to what counts for it; a pot for which nothing counts is
 /// not paid. The quotient is truncated before it is multiplied, so up to 2^-32 of a pot a hotkey remains over; see
-/// [`payout_dust`].
+/// [`unpaid_rao`].
 #[must_use]
 pub fn apportion<Hotkey: Clone>(
     dividends: &[Dividend<Hotkey>],
@@ -232,15 +232,6 @@ fn alpha_and_root_parts<Hotkey>(dividend: &Dividend<Hotkey>, tao_weight: U96F32)
     let stake = U96F32::saturating_from_num(dividend.stake.alpha_rao).saturating_add(root_stake);
     let root = dividends.saturating_mul(root_stake.safe_div(stake));
     (dividends.saturating_sub(root), root)
-}
-
-/// What paying a pot out leaves over: the pot less every [`TakeSplit`](crate::stake::TakeSplit) of it, in rao.
-#[must_use]
-pub fn payout_dust(pot_rao: u64, shares: impl IntoIterator<Item = (U96F32, u16)>) -> u64 {
-    shares.into_iter().fold(pot_rao, |left_rao, (share, take_u16)| {
-        let split = split_take(share, take_u16);
-        left_rao.saturating_sub(split.take_rao).saturating_sub(split.nominators_rao)
-    })
 }
 
 /// What is left of a pot after payments of `paid_rao`, in rao.

@@ -5,7 +5,7 @@ mod support;
 use myelin_economy::{
     block_emission::{block_emission_rao, mintable_rao},
     constants::{DEFAULT_BLOCK_EMISSION_RAO, TOTAL_SUPPLY_RAO},
-    distribution::{apportion, payout_dust, settle_incentives, split_dividends, Dividend, Family, Parent},
+    distribution::{apportion, settle_incentives, split_dividends, unpaid_rao, Dividend, Family, Parent},
     registration::{decay_factor_q32, BurnPolicy},
     root_claims::{claim_rao, claimable_dividend, ClaimableDividend},
     stake::{inherited_stake, split_take, ParentLink, StakePair},
@@ -164,16 +164,15 @@ proptest! {
             .collect();
         let payouts = apportion(&inputs, alpha_pot_rao, root_pot_rao, tao_weight);
         let takes = || dividends.iter().map(|(_, _, take)| *take);
-        let paid = |shares: Vec<(U96F32, u16)>| -> u64 {
-            let splits = shares.into_iter().map(|(share, take)| split_take(share, take));
-            splits.map(|split| split.take_rao + split.nominators_rao).sum()
-        };
         let alpha: Vec<_> = payouts.iter().map(|payout| payout.alpha).zip(takes()).collect();
         let root: Vec<_> = payouts.iter().map(|payout| payout.root).zip(takes()).collect();
         for (shares, pot_rao) in [(alpha, alpha_pot_rao), (root, root_pot_rao)] {
-            let (paid_rao, is_paid) = (paid(shares.clone()), shares.iter().any(|(share, _)| *share > 0));
-            let dust_rao = payout_dust(pot_rao, shares);
-            prop_assert_eq!(paid_rao + dust_rao, pot_rao);
+            let is_paid = shares.iter().any(|(share, _)| *share > 0);
+            let splits = shares.into_iter().map(|(share, take)| split_take(share, take));
+            let paid: Vec<u64> = splits.map(|split| split.take_rao + split.nominators_rao).collect();
+            let paid_rao: u64 = paid.iter().sum();
+            let dust_rao = unpaid_rao(pot_rao, paid);
+            prop_assert_eq!(paid_rao + dust_rao, pot_rao, "no more is paid than there is");
             let rounding = (pot_rao >> 32) * dividends.len() as u64 + 3 * dividends.len() as u64;
             prop_assert!(!is_paid || dust_rao <= rounding, "{dust_rao} of {pot_rao}");
         }

@@ -2,7 +2,7 @@
 
 use myelin_economy::{
     distribution::{
-        apportion, payout_dust, settle_incentives, split_dividends, Dividend, EpochPots, Family, Parent,
+        apportion, settle_incentives, split_dividends, unpaid_rao, Dividend, EpochPots, Family, Parent,
     },
     root_claims::{
         auto_claim_indices, claim_rao, claimable_dividend, claimed_after_adding, claimed_after_removing,
@@ -32,7 +32,8 @@ fn pots_are_divided_as_the_reference_does() {
     let floored: Vec<(u64, u64)> =
         payouts.iter().map(|payout| (payout.alpha.to_num(), payout.root.to_num())).collect();
     assert_eq!(floored, [(176_856_534_496, 226_443_796_624), (6_267_032_912, 610_677_153_052)]);
-    let dust = payout_dust(183_123_567_452, payouts.iter().map(|payout| (payout.alpha, 0)));
+    let dust =
+        unpaid_rao(183_123_567_452, payouts.iter().map(|payout| split_take(payout.alpha, 0).nominators_rao));
     assert_eq!(dust, 183_123_567_452 - 176_856_534_496 - 6_267_032_912);
 }
 
@@ -55,7 +56,10 @@ fn equal_stakers_earn_equally_whatever_their_root_stake() {
 fn a_pot_for_which_nothing_counts_is_dust() {
     let payouts = apportion(&[dividend(1, 10, TAO, 0)], 100, 1_000, U96F32::from_num(1));
     assert_eq!((payouts[0].alpha.to_num::<u64>(), payouts[0].root.to_num::<u64>()), (100, 0));
-    assert_eq!(payout_dust(1_000, payouts.iter().map(|payout| (payout.root, 0))), 1_000);
+    assert_eq!(
+        unpaid_rao(1_000, payouts.iter().map(|payout| split_take(payout.root, 0).nominators_rao)),
+        1_000
+    );
 }
 
 fn lent_by(stake: StakePair, same_coldkey: bool) -> Parent<u8> {

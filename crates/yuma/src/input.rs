@@ -33,7 +33,8 @@ pub struct EpochInput<'a> {
     pub stake_threshold: u64,
     /// Uid of the subnet owner's hotkey, if it has one.
     pub owner: Option<u16>,
-    /// Who held a validator permit after the previous epoch. Missing: no permit.
+    /// Who held a validator permit after the previous epoch. Missing: no permit; but if the whole list is empty, nobody's
+    /// stake is taken for that of a uid without one, while weights are.
     pub validator_permits: &'a [bool],
     /// How many permits to give, `K`; the owner's comes on top.
     pub max_allowed_validators: u16,

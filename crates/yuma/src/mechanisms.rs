@@ -7,7 +7,7 @@ use myelin_fixed::{SafeDiv, U64F64};
 /// Splits an emission in rao among `count` mechanisms (at least one).
 ///
 /// Each gets `floor(total * split / 65535)`, or `floor(total / count)` without a split; the first also gets what
-/// remains. A split is padded with zeros or cut to `count`.
+/// remains. A split is padded with zeros or cut to `count`. One of more than 65535 in all is paid in order until nothing is left.
 #[must_use]
 pub fn split_emission(total: u64, count: u8, split: Option<&[u16]>) -> Vec<u64> {
     let count = usize::from(count.max(1));
@@ -16,9 +16,13 @@ pub fn split_emission(total: u64, count: u8, split: Option<&[u16]>) -> Vec<u64> 
         None => vec![total / count as u64; count],
     };
     parts.resize(count, 0);
-    let assigned = parts.iter().fold(0, |sum: u64, part| sum.saturating_add(*part));
+    let mut left = total;
+    for part in &mut parts {
+        *part = left.min(*part);
+        left = left.saturating_sub(*part);
+    }
     if let Some(first) = parts.first_mut() {
-        *first = first.saturating_add(total.saturating_sub(assigned));
+        *first = first.saturating_add(left);
     }
     parts
 }

@@ -105,12 +105,15 @@ fn current_permits(input: &EpochInput<'_>) -> Vec<bool> {
 }
 
 fn active_stake(input: &EpochInput<'_>, stake: &[Bits], active: &[bool], permits: &[bool]) -> Vec<Bits> {
-    let activity_unknown = input.last_update.is_empty();
+    // An empty list masks nothing here. Rows of weights need a permit all the same.
+    let (activity_unknown, permits_unknown) =
+        (input.last_update.is_empty(), input.validator_permits.is_empty());
+    let counts = |active: bool, permit: bool| (active || activity_unknown) && (permit || permits_unknown);
     let mut active_stake: Vec<Bits> = stake
         .iter()
         .zip(active)
         .zip(permits)
-        .map(|((stake, active), permit)| if *permit && (*active || activity_unknown) { *stake } else { 0 })
+        .map(|((stake, active), permit)| if counts(*active, *permit) { *stake } else { 0 })
         .collect();
     arithmetic::normalise(&mut active_stake);
     active_stake

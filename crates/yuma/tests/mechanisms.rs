@@ -85,6 +85,7 @@ fn the_first_mechanism_gets_what_remains() {
     assert_eq!(split_emission(19, 5, Some(&[3_450, 6_899, 10_348, 17_247, 27_594])), [1, 2, 3, 5, 8]);
     assert_eq!(split_emission(1_000_000_000, 2, Some(&[16_383, 49_152])), [249_988_556, 750_011_444]);
     assert_eq!(split_emission(9, 3, Some(&[65_535])), [9, 0, 0]);
+    assert_eq!(split_emission(100, 3, Some(&[39_321, 39_321, 39_321])), [60, 40, 0], "no more than there is");
 }
 
 /// Averages over exact rationals, floored to 64 fraction bits where the protocol floors, and to integers after each mechanism.
@@ -149,7 +150,13 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_lost(total in any::<u64>(), count in 1_u8..=16, mut cuts in prop::collection::vec(any::<u16>(), 15)) {
+    fn no_split_pays_more_than_there_is(total in any::<u64>(), count in any::<u8>(), split in vec(any::<u16>(), 0..20)) {
+        let parts = split_emission(total, count, Some(&split));
+        prop_assert_eq!(parts.iter().map(|part| u128::from(*part)).sum::<u128>(), u128::from(total));
+    }
+
+    #[test]
+    fn nothing_is_lost(total in any::<u64>(), count in 1_u8..=16, mut cuts in vec(any::<u16>(), 15)) {
         cuts.sort_unstable();
         let ends = cuts.iter().copied().chain([u16::MAX]);
         let split: Vec<u16> = ends.zip([0].into_iter().chain(cuts.iter().copied())).map(|(end, start)| end - start).collect();

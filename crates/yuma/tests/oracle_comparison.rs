@@ -126,11 +126,12 @@ fn subnets(uids: RangeInclusive<usize>, permitted: f64) -> impl Strategy<Value =
         let clock =
             (0..20u16, prop_oneof![1 => 0..15u64, 3 => Just(5_000)], prop_oneof![Just(0), BLOCK - 15..BLOCK]);
         let length = prop_oneof![9 => Just(n), 1 => Just(n - 1)];
-        let registers = (length, vec(blocks(BLOCK - 1), n), vec(blocks(10), n), vec(stakes(), n));
+        let updates = prop_oneof![12 => vec(blocks(BLOCK - 1), n), 1 => Just(vec![])];
+        let registers = (length, updates, vec(blocks(10), n), vec(stakes(), n));
         let roles = (
             prop_oneof![2 => Just(0), 1 => 0..2_000_000u64],
             option::of(0..=n as u16),
-            vec(prop::bool::weighted(permitted), n),
+            prop_oneof![12 => vec(prop::bool::weighted(permitted), n), 1 => Just(vec![])],
             prop_oneof![2 => Just(n as u16), 1 => 0..=n as u16 + 1],
             option::weighted(0.3, vec(option::of(blocks(BLOCK - 2)), n)),
         );
@@ -141,12 +142,12 @@ fn subnets(uids: RangeInclusive<usize>, permitted: f64) -> impl Strategy<Value =
                     tempo: clock.0,
                     activity_cutoff: clock.1,
                     last_step_block: clock.2,
-                    last_update: updates[..length].to_vec(),
+                    last_update: updates.into_iter().take(length).collect(),
                     registrations: registrations[..length].to_vec(),
                     stake: stake[..length].to_vec(),
                     stake_threshold: roles.0,
                     owner: roles.1.filter(|owner| usize::from(*owner) < n),
-                    permits: roles.2[..length].to_vec(),
+                    permits: roles.2.into_iter().take(length).collect(),
                     max_allowed_validators: roles.3,
                     commit_blocks: roles.4,
                     weights: matrices.0,

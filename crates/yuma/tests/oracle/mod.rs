@@ -191,7 +191,10 @@ impl Oracle<'_> {
         let stake = self.stake();
         let active: Vec<bool> = (0..self.n).map(|uid| self.is_active(uid)).collect();
         let permitted: Vec<bool> = (0..self.n).map(|uid| self.held_permit(uid)).collect();
-        let counts = |uid: usize| permitted[uid] && (active[uid] || self.input.last_update.is_empty());
+        let counts = |uid: usize| {
+            (permitted[uid] || self.input.validator_permits.is_empty())
+                && (active[uid] || self.input.last_update.is_empty())
+        };
         let active_stake: Vec<Number> =
             (0..self.n).map(|uid| if counts(uid) { stake[uid].clone() } else { zero() }).collect();
         let active_stake = normalised(&active_stake);

@@ -81,6 +81,11 @@ impl EpochStates {
         let pots = self.pots().await?;
         let (before, netuid) = (&self.before, self.netuid);
         let count = read!(before, MechanismCountCurrent, netuid);
+        anyhow::ensure!(
+            count > 0,
+            "subnet {netuid} had no mechanism at block {}, so nothing was computed",
+            self.block
+        );
         let split = read!(before, MechanismEmissionSplit, netuid);
         let parts = myelin_yuma::split_emission(pots.epoch_emission_rao(), count, split.as_deref());
         let subnet = self.subnet_fields().await?;

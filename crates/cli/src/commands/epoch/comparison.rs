@@ -44,6 +44,10 @@ pub struct NotCompared {
 /// What transactions change, too.
 pub const NOT_COMPARED: &[NotCompared] = &[
     NotCompared {
+        value: "the emission that the epoch divides (SubnetAlphaOutEmission, SubnetAlphaInEmission, Pending*Emission)",
+        reason: "it follows from all subnets and all blocks before; it is taken as the chain has recorded it",
+    },
+    NotCompared {
         value: "stake behind hotkeys and its shares (TotalHotkeyAlpha, TotalHotkeySharesV2, AlphaV2)",
         reason: "transactions of the same block stake and unstake after the epoch; stake_at_epoch is what dividends made of it",
     },
