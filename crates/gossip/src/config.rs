@@ -51,6 +51,8 @@ impl GossipConfig {
 pub struct GossipLimits {
     /// Peers that may connect to this node.
     pub max_inbound: u32,
+    /// How long a peer that has dialled this node stays at least when others want its place.
+    pub min_stay: Duration,
     /// Peers that this node connects to beside the persistent ones.
     pub max_outbound: u32,
     /// Below this many peers that it has dialled, a node looks for more. At 0 it never asks for, nor dials, others than persistent ones.
@@ -91,6 +93,7 @@ impl Default for GossipLimits {
     fn default() -> Self {
         Self {
             max_inbound: 16,
+            min_stay: Duration::from_secs(30),
             max_outbound: 8,
             wanted_peers: 8,
             max_peers_per_ip: 4,

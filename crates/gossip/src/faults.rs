@@ -7,6 +7,7 @@ use std::{
 };
 
 use libp2p::PeerId;
+use myelin_listener::Origin;
 
 /// The longest ban, and for how long after a ban the next one counts as a repetition.
 const MAX_BAN: Duration = Duration::from_secs(3600);
@@ -17,7 +18,7 @@ const MAX_BANS: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Banned {
     Peer(PeerId),
-    Ip(IpAddr),
+    Origin(Origin),
 }
 
 struct Ban {
@@ -40,14 +41,15 @@ impl Bans {
     /// Bans a peer, and its address unless that is of this machine: others may share that one.
     pub fn ban(&mut self, peer: PeerId, ip: Option<IpAddr>, now: Instant) {
         self.extend(Banned::Peer(peer), now);
-        if let Some(ip) = ip.filter(|ip| !ip.is_loopback()) {
-            self.extend(Banned::Ip(ip), now);
+        if let Some(origin) = ip.map(Origin::of).filter(|origin| !origin.is_loopback()) {
+            self.extend(Banned::Origin(origin), now);
         }
     }
 
     /// Whether the peer or its address is banned.
     pub fn contains(&self, peer: &PeerId, ip: Option<IpAddr>, now: Instant) -> bool {
-        self.holds(&Banned::Peer(*peer), now) || ip.is_some_and(|ip| self.holds(&Banned::Ip(ip), now))
+        self.holds(&Banned::Peer(*peer), now)
+            || ip.is_some_and(|ip| self.holds(&Banned::Origin(Origin::of(ip)), now))
     }
 
     fn holds(&self, banned: &Banned, now: Instant) -> bool {
@@ -107,7 +109,7 @@ mod tests {
         let now = Instant::now();
         let mut bans = Bans::new(Duration::from_secs(1));
         let ips = (0..=MAX_BANS as u32).map(|number| IpAddr::from((0x0800_0000 + number).to_be_bytes()));
-        ips.for_each(|ip| bans.extend(Banned::Ip(ip), now));
+        ips.for_each(|ip| bans.extend(Banned::Origin(Origin::of(ip)), now));
         assert_eq!(bans.bans.len(), MAX_BANS);
         bans.extend(Banned::Peer(peer(1)), now + 2 * MAX_BAN);
         assert_eq!(bans.bans.len(), 1, "old ones are forgotten");

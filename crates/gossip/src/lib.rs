@@ -66,6 +66,7 @@ mod meter;
 mod network;
 mod node_key;
 mod peer;
+mod pending;
 mod seen;
 mod service;
 mod verdict;

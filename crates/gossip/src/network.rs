@@ -15,6 +15,7 @@ use libp2p::{
 
 use crate::{
     addresses::{needs_dns, peer_of},
+    pending::PendingShares,
     wire::{protocol_name, GossipCodec, WireLimits},
     GossipConfig, GossipError, GossipLimits,
 };
@@ -23,11 +24,14 @@ use crate::{
 const MAX_STREAMS: usize = 16;
 /// Messages under way with one peer, both ways: one of ours, and of the peer's one more than it may have.
 const MAX_MESSAGES: usize = 3;
-/// Connections that are being set up at a time, each way.
-const MAX_PENDING: u32 = 16;
+/// Connections that are being set up at a time, by others and by this node.
+const MAX_PENDING_INBOUND: u32 = 256;
+const MAX_PENDING_OUTBOUND: u32 = 16;
+/// Connections above the bound, until it is decided who makes room.
+const MAX_SURPLUS: u32 = 16;
 /// Two, because both sides may dial at the same moment.
 const MAX_CONNECTIONS_PER_PEER: u32 = 2;
-const SETUP_TIMEOUT: Duration = Duration::from_secs(20);
+const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection stays although nothing is said; pings find the dead ones.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -35,6 +39,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 #[derive(NetworkBehaviour)]
 pub struct Behaviour {
     limits: connection_limits::Behaviour,
+    pending: PendingShares,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     pub exchange: request_response::Behaviour<GossipCodec>,
@@ -99,6 +104,7 @@ fn behaviour(config: &GossipConfig, key: &Keypair) -> Result<Behaviour, GossipEr
         .with_max_concurrent_streams(MAX_MESSAGES);
     Ok(Behaviour {
         limits: connection_limits(limits, config),
+        pending: PendingShares::default(),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new()),
         exchange: request_response::Behaviour::with_codec(
@@ -114,9 +120,9 @@ fn connection_limits(limits: &GossipLimits, config: &GossipConfig) -> connection
     let persistent = u32::try_from(config.persistent_peers.len()).unwrap_or(u32::MAX);
     let outbound = limits.max_outbound.saturating_add(persistent);
     let connections = ConnectionLimits::default()
-        .with_max_pending_incoming(Some(MAX_PENDING))
-        .with_max_pending_outgoing(Some(MAX_PENDING.saturating_add(persistent)))
-        .with_max_established_incoming(Some(limits.max_inbound))
+        .with_max_pending_incoming(Some(MAX_PENDING_INBOUND))
+        .with_max_pending_outgoing(Some(MAX_PENDING_OUTBOUND.saturating_add(persistent)))
+        .with_max_established_incoming(Some(limits.max_inbound.saturating_add(MAX_SURPLUS)))
         .with_max_established_outgoing(Some(outbound))
         .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER));
     let mut behaviour = connection_limits::Behaviour::new(connections);

@@ -32,6 +32,10 @@ pub struct Peer {
     pub ip: Option<IpAddr>,
     /// Whether it dialled this node.
     pub inbound: bool,
+    /// Since when it is connected.
+    pub since: Instant,
+    /// When it last sent something new and valid.
+    pub useful: Option<Instant>,
     /// Where others may reach it.
     pub told: Option<Multiaddr>,
     /// Where it agrees on blocks.
@@ -94,6 +98,8 @@ impl Peer {
             ip: crate::addresses::ip_of(&address),
             address,
             inbound: endpoint.is_listener(),
+            since: now,
+            useful: None,
             told: None,
             consensus: None,
             is_informed: false,

@@ -18,6 +18,7 @@ use libp2p::{
     Multiaddr, PeerId, Swarm,
 };
 use myelin_chain::{Hash, Mempool, SubmitError};
+use myelin_listener::Origin;
 use sp_crypto_hashing::blake2_256;
 use tokio::{
     sync::watch,
@@ -46,6 +47,8 @@ const MAX_DIALS: usize = 4;
 const MAX_LEFT: usize = 1024;
 /// What asking for peers, or saying where one agrees on blocks, costs, in transactions.
 const PEERS_COST: u64 = 100;
+/// How long a peer counts as useful after it brought something new.
+const USEFUL_FOR: Duration = Duration::from_secs(60);
 
 type Exchange = request_response::Event<Result<Request, Unreadable>, Response>;
 type Checked = (Hash, Result<Hash, SubmitError>);
@@ -235,6 +238,10 @@ impl Service {
         if endpoint.is_dialer() {
             peer.told = plain(address, id);
         }
+        if peer.inbound && !self.make_room_for(&id, now) {
+            self.disconnect(&id);
+            return;
+        }
         tracing::debug!(peer = %id, %address, inbound = peer.inbound, "a peer is connected");
         self.peers.insert(id, peer);
         self.tell_peers();
@@ -243,22 +250,61 @@ impl Service {
 
     /// Whether enough others come from this address already.
     fn is_crowded(&self, id: &PeerId, ip: Option<IpAddr>) -> bool {
-        let Some(ip) = ip.filter(|ip| !ip.is_loopback()) else { return false };
-        let others = self.peers.iter().filter(|(other, peer)| *other != id && peer.ip == Some(ip)).count();
-        others >= self.limits.max_peers_per_ip && !self.book.is_persistent(id)
+        let Some(origin) = ip.map(Origin::of) else { return false };
+        !self.book.is_persistent(id) && self.crowd(origin, id) >= self.limits.max_peers_per_ip
+    }
+
+    /// Peers from there, other than one. What comes from this machine may come from anywhere.
+    fn crowd(&self, origin: Origin, except: &PeerId) -> usize {
+        let is_there = |peer: &Peer| peer.ip.is_some_and(|ip| Origin::of(ip) == origin);
+        match origin.is_loopback() {
+            true => 0,
+            false => self.peers.iter().filter(|(id, peer)| *id != except && is_there(peer)).count(),
+        }
+    }
+
+    /// Whether there is a place for one more that has dialled this node. Of many from one address one has to go for it, or else
+    /// the one that has stayed longest without bringing anything new; but nobody who came just before.
+    fn make_room_for(&mut self, id: &PeerId, now: Instant) -> bool {
+        let counts = |peer: &PeerId| peer != id && !self.book.is_persistent(peer);
+        if self.book.is_persistent(id) {
+            return true;
+        }
+        let inbound: Vec<_> =
+            self.peers.iter().filter(|(other, peer)| peer.inbound && counts(other)).collect();
+        if inbound.len() < self.limits.max_inbound as usize {
+            return true;
+        }
+        let replaceable = inbound.into_iter().filter_map(|(other, peer)| {
+            let crowd = peer.ip.map_or(0, |ip| self.crowd(Origin::of(ip), other));
+            let is_useful = peer.useful.is_some_and(|useful| now < useful + USEFUL_FOR);
+            let stayed = now.saturating_duration_since(peer.since);
+            (crowd > 0 || stayed >= self.limits.min_stay).then_some((crowd, !is_useful, stayed, *other))
+        });
+        let Some((.., leaves)) = replaceable.max() else { return false };
+        tracing::debug!(peer = %leaves, "a peer makes room for another");
+        self.forget(&leaves, now);
+        self.disconnect(&leaves);
+        true
     }
 
     fn on_gone(&mut self, id: &PeerId) {
         let now = Instant::now();
         self.book.lost(id, now);
-        if let Some(peer) = self.peers.remove(id) {
+        if self.forget(id, now) {
             tracing::debug!(peer = %id, "a peer is gone");
-            self.left.retain(|_, allowance| !allowance.is_whole(now));
-            if self.left.len() < MAX_LEFT {
-                self.left.insert(*id, peer.allowance);
-            }
-            self.tell_peers();
         }
+    }
+
+    /// Drops what is known about a peer, but for what it had used up. False if nothing was.
+    fn forget(&mut self, id: &PeerId, now: Instant) -> bool {
+        let Some(peer) = self.peers.remove(id) else { return false };
+        self.left.retain(|_, allowance| !allowance.is_whole(now));
+        if self.left.len() < MAX_LEFT {
+            self.left.insert(*id, peer.allowance);
+        }
+        self.tell_peers();
+        true
     }
 
     fn on_identified(&mut self, id: PeerId, info: &identify::Info) {
@@ -593,6 +639,11 @@ impl Service {
             }
         }
         let id = due.peer;
+        if let Some(peer) =
+            self.peers.get_mut(&id).filter(|_| checked.iter().any(|(_, result)| result.is_ok()))
+        {
+            peer.useful = Some(Instant::now());
+        }
         match conduct {
             Conduct::Honest => {}
             Conduct::Fault => self.fault(&id, faults, "it sends forged transactions"),

@@ -149,6 +149,29 @@ async fn peers_of_peers_are_found_and_connections_stay_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_brings_nothing_makes_room_after_a_while() {
+    let limits = GossipLimits {
+        max_inbound: 2,
+        min_stay: std::time::Duration::from_millis(300),
+        discovery: std::time::Duration::from_secs(3600),
+        ..quiet()
+    };
+    let hub = TestNode::start(1, limits.clone(), &[]).await;
+    let useful = TestNode::start(2, limits.clone(), &[&hub]).await;
+    let idle = TestNode::start(3, limits.clone(), &[&hub]).await;
+    hub.with_peers(2).await;
+    let sent = useful.submit(&useful.alice(), 0..3).await;
+    hub.holds(&sent).await;
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    let late = TestNode::start(4, limits, &[&hub]).await;
+    eventually("a place for the late one", || late.is_connected_to(&hub.peer_id())).await;
+    late.holds(&sent).await;
+    assert!(hub.gossip.peers().len() <= 2);
+    assert!(useful.is_connected_to(&hub.peer_id()), "it has brought something");
+    drop(idle);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn peers_know_where_a_node_agrees_on_blocks_if_it_takes_connections_for_that() {
     let place = |name: u8| format!("/tcp/{}/p2p/{}", name, NodeKey::from_secret([name; 32]).peer_id());
     let server = TestNode::start_with(1, MempoolLimits::default(), |config| {

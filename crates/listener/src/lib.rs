@@ -9,5 +9,5 @@
 mod places;
 mod serve;
 
-pub use places::{NoPlace, Place, PlaceLimits, Places};
-pub use serve::{serve, ServeLimits};
+pub use places::{NoPlace, Origin, Place, PlaceLimits, Places};
+pub use serve::{serve, PlaceHandle, ServeLimits};

@@ -15,14 +15,20 @@ use tokio_util::sync::CancellationToken;
 
 /// Where connections come from: an IPv4 address, or the network that a site gets for itself in IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Origin(IpAddr);
+pub struct Origin(IpAddr);
 
 impl Origin {
-    fn of(ip: IpAddr) -> Self {
+    /// That of an address.
+    pub fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V6(ip) if !ip.is_loopback() => Self(IpAddr::V6((u128::from(ip) >> 64 << 64).into())),
             ip => Self(ip),
         }
+    }
+
+    /// Whether it is this machine.
+    pub fn is_loopback(self) -> bool {
+        self.0.is_loopback()
     }
 }
 
@@ -107,7 +113,7 @@ impl Places {
     pub fn take(self: &Arc<Self>, ip: IpAddr, cut: CancellationToken) -> Result<Place, NoPlace> {
         let origin = Origin::of(ip);
         let share =
-            if origin.0.is_loopback() { self.limits.max_of_loopback } else { self.limits.max_of_address };
+            if origin.is_loopback() { self.limits.max_of_loopback } else { self.limits.max_of_address };
         let mut table = self.table();
         let has_share = table.by_origin.get(&origin).is_some_and(|count| *count >= share);
         if has_share && !table.make_room(|taken| taken.origin == origin) {

@@ -1,6 +1,6 @@
 //! Serving routes to whoever connects.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn, Request};
@@ -10,6 +10,7 @@ use tokio::{
     task::JoinSet,
     time::sleep,
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
@@ -25,6 +26,22 @@ pub struct ServeLimits {
     pub places: PlaceLimits,
     /// How long a connection may take until the head of a request is there: the first, or another after an answer.
     pub max_head_time: Duration,
+    /// How long a client may take nothing of an answer.
+    pub max_stalled_time: Duration,
+}
+
+/// The place of a request's connection; among the request's extensions.
+///
+/// Until somebody keeps it, the connection has to go when others want a place and it is the oldest such. What a caller must
+/// have shown for that is for the routes to say.
+#[derive(Clone)]
+pub struct PlaceHandle(Arc<Place>);
+
+impl PlaceHandle {
+    /// The connection keeps its place.
+    pub fn keep(&self) {
+        self.0.keep();
+    }
 }
 
 /// Serves `routes` until `shutdown` completes, then finishes the requests under way. Dropping the future ends all connections
@@ -57,7 +74,7 @@ pub async fn serve(
         match places.take(from.ip(), cut.clone()) {
             Ok(place) => {
                 let connection = Connection { socket, place, cut, ending: ending.clone() };
-                connections.spawn(connection.run(routes.clone(), limits.max_head_time));
+                connections.spawn(connection.run(routes.clone(), limits));
             }
             Err(reason) => tracing::debug!(%from, ?reason, "there is no place for a connection"),
         }
@@ -77,16 +94,19 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(self, routes: Router, max_head_time: Duration) {
+    async fn run(self, routes: Router, limits: ServeLimits) {
         let Self { socket, place, cut, ending } = self;
-        let service = service_fn(|request: Request<Incoming>| {
-            place.keep();
+        let place = PlaceHandle(Arc::new(place));
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(place.clone());
             routes.clone().call(request)
         });
+        let mut socket = TimeoutStream::new(socket);
+        socket.set_write_timeout(Some(limits.max_stalled_time));
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(max_head_time)
-            .serve_connection(TokioIo::new(socket), service);
+            .header_read_timeout(limits.max_head_time)
+            .serve_connection(TokioIo::new(Box::pin(socket)), service);
         let mut serving = pin!(serving);
         let ended = tokio::select! {
             () = cut.cancelled() => return,
@@ -106,7 +126,7 @@ impl Connection {
 mod tests {
     use std::net::SocketAddr;
 
-    use axum::routing::get;
+    use axum::{routing::get, Extension};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         sync::oneshot,
@@ -128,7 +148,16 @@ mod tests {
             sleep(SHORT).await;
             "late"
         };
-        let routes = Router::new().route("/", get(|| async { "here" })).route("/slow", get(slow));
+        let known = |place: Extension<PlaceHandle>| async move {
+            place.keep();
+            "known"
+        };
+        let large = || async { vec![0; 64 << 20] };
+        let routes = Router::new()
+            .route("/", get(|| async { "here" }))
+            .route("/known", get(known))
+            .route("/large", get(large))
+            .route("/slow", get(slow));
         let running = tokio::spawn(async move {
             serve(listener, routes, limits, async {
                 let _ = stopped.await;
@@ -140,7 +169,7 @@ mod tests {
 
     fn limits(max: usize, max_head_time: Duration) -> ServeLimits {
         let places = PlaceLimits { max, max_of_address: max, max_of_loopback: max };
-        ServeLimits { places, max_head_time }
+        ServeLimits { places, max_head_time, max_stalled_time: max_head_time }
     }
 
     /// Sends a request and returns what comes until the answer's body is `body`.
@@ -180,20 +209,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn half_open_requests_make_room_for_whole_ones() {
+    async fn strangers_make_room_for_others_and_not_for_whom_the_server_knows() {
         let (address, _stop, _) = start(limits(4, LONG)).await;
-        let mut silent = Vec::new();
-        for _ in 0..12 {
+        let mut known = TcpStream::connect(address).await.unwrap();
+        ask(&mut known, b"GET /known HTTP/1.1\r\nhost: localhost\r\n\r\n", "known").await;
+        let mut strangers = Vec::new();
+        for number in 0..12 {
             let mut socket = TcpStream::connect(address).await.unwrap();
-            socket.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
-            silent.push(socket);
+            match number % 2 {
+                0 => socket.write_all(b"GET / HTTP/1.1\r\n").await.unwrap(),
+                _ => ask(&mut socket, REQUEST, "here").await,
+            }
+            strangers.push(socket);
         }
         let mut honest = TcpStream::connect(address).await.unwrap();
         ask(&mut honest, REQUEST, "here").await;
-        for socket in &mut silent[..8] {
+        for socket in &mut strangers[..9] {
             assert!(closed(socket).await < LONG / 2, "the oldest had to go");
         }
-        ask(&mut honest, REQUEST, "here").await;
+        ask(&mut known, REQUEST, "here").await;
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_of_an_answer_is_closed() {
+        let (address, _stop, _) = start(limits(1, SHORT)).await;
+        let mut deaf = TcpStream::connect(address).await.unwrap();
+        deaf.write_all(b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        sleep(SHORT * 4).await;
+        let mut taken = 0;
+        let mut part = vec![0; 1 << 20];
+        while let Ok(Ok(bytes @ 1..)) = timeout(LONG, deaf.read(&mut part)).await {
+            taken += bytes;
+        }
+        assert!(taken < 64 << 20, "it got {taken} bytes, which is all");
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 const LIMITS: ServeLimits = ServeLimits {
     places: PlaceLimits { max: 32, max_of_address: 8, max_of_loopback: 32 },
     max_head_time: Duration::from_secs(60),
+    max_stalled_time: Duration::from_secs(10),
 };
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Ends every exposition, and so may be in an answer only once.

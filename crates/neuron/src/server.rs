@@ -1,8 +1,9 @@
 //! The gate of a server: who is let through to the handlers.
 //!
-//! In order: room for one more request; shape, receiver and freshness of the signature; the caller policy; size and time
-//! of the body; the signature; replay; the caller's rate. Cheap checks come before expensive ones, and nothing is charged
-//! to a caller before the signature holds. The handler then finds a [`Caller`] in the request.
+//! In order: shape, receiver and freshness of the signature; the caller policy; size and time of the body; the signature; replay;
+//! the caller's rate; room for one more request. Cheap checks come before expensive ones, and nothing is charged to a caller
+//! before the signature holds, nor can anybody without one take the room of those who have. Only then does the connection keep
+//! its [place](myelin_listener::PlaceHandle). The handler finds a [`Caller`] in the request.
 //!
 //! There are two ways to treat bodies. [`require_signature`] reads the body whole, because the signature covers its
 //! digest. [`require_signature_streaming`] is for large uploads: the sender repeats the digest in the header
@@ -27,6 +28,7 @@ use futures::{stream, StreamExt};
 use http::{header::CONTENT_LENGTH, request::Parts, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use myelin_keys::Keypair;
+use myelin_listener::PlaceHandle;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -168,6 +170,7 @@ impl Gate {
         let claim = self.claim(&parts)?;
         let body = self.read(body).await?;
         let caller = self.prove(&claim, &parts, btauth::digest(&body))?;
+        keep_place(&parts);
         Ok((with_caller(parts, Body::from(body), caller), caller))
     }
 
@@ -176,6 +179,7 @@ impl Gate {
         let claim = self.claim(&parts)?;
         let digest = content_digest(&parts)?;
         let caller = self.prove(&claim, &parts, digest)?;
+        keep_place(&parts);
         let body = CheckedBody {
             stream: body.into_data_stream(),
             hasher: Sha256::new(),
@@ -189,7 +193,8 @@ impl Gate {
     }
 
     async fn answer(&self, admitted: Result<(Request, Caller), Refusal>, next: Next) -> Response {
-        let (request, caller) = match admitted {
+        let with_slot = admitted.and_then(|(request, caller)| Ok((request, caller, self.slot()?)));
+        let (request, caller, _slot) = match with_slot {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 tracing::debug!(code = refusal.code, message = %refusal, "refused a request");
@@ -231,10 +236,6 @@ impl Gate {
 ///
 /// Use with [`axum::middleware::from_fn_with_state`].
 pub async fn require_signature(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    let _slot = match gate.slot() {
-        Ok(slot) => slot,
-        Err(refusal) => return refusal.into_response(),
-    };
     let admitted = gate.admit_whole(request).await;
     gate.answer(admitted, next).await
 }
@@ -245,12 +246,15 @@ pub async fn require_signature_streaming(
     request: Request,
     next: Next,
 ) -> Response {
-    let _slot = match gate.slot() {
-        Ok(slot) => slot,
-        Err(refusal) => return refusal.into_response(),
-    };
     let admitted = gate.admit_streaming(request);
     gate.answer(admitted, next).await
+}
+
+/// The caller is known, so strangers who want its place must not have it.
+fn keep_place(parts: &Parts) {
+    if let Some(place) = parts.extensions.get::<PlaceHandle>() {
+        place.keep();
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {

@@ -252,6 +252,29 @@ async fn only_so_many_requests_are_worked_on_at_once() {
 }
 
 #[tokio::test]
+async fn who_has_not_shown_a_signature_takes_nobodys_room() {
+    let config = GateConfig { max_concurrent: 1, ..GateConfig::default() };
+    let server = serve(config, directory()).await;
+    // The signature covers a body that never comes, so it cannot be checked.
+    let waiting: Vec<_> = (0..5).map(|_| tokio::spawn(with_endless_body(&server).send())).collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(waiting.iter().all(|request| !request.is_finished()));
+    client("//Alice").call(server.call(Method::POST, "/echo", b"hello")).await.unwrap();
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// A request with a body of which only one byte comes.
+fn with_endless_body(server: &Server) -> reqwest::RequestBuilder {
+    let never =
+        stream::once(async { Ok::<_, std::io::Error>(Bytes::from_static(b"a")) }).chain(stream::pending());
+    let request = btauth::Request { method: "POST", target: "/echo", body: digest(b"ab") };
+    let builder = reqwest::Client::new().post(server.url("/echo")).body(reqwest::Body::wrap_stream(never));
+    btauth::sign(&key("//Alice"), &request, Some(&server.hotkey), now_ns())
+        .into_iter()
+        .fold(builder, |builder, (name, value)| builder.header(name, value))
+}
+
+#[tokio::test]
 async fn slow_work_and_slow_bodies_end() {
     let limit = Duration::from_millis(200);
     let config = GateConfig { handler_timeout: limit, body_timeout: limit, ..GateConfig::default() };
@@ -260,14 +283,7 @@ async fn slow_work_and_slow_bodies_end() {
         refusal(client("//Alice").call(server.call(Method::GET, "/slow", b"")).await),
         (408, "timeout".into())
     );
-    let never =
-        stream::once(async { Ok::<_, std::io::Error>(Bytes::from_static(b"a")) }).chain(stream::pending());
-    let request = btauth::Request { method: "POST", target: "/echo", body: digest(b"ab") };
-    let mut builder =
-        reqwest::Client::new().post(server.url("/echo")).body(reqwest::Body::wrap_stream(never));
-    for (name, value) in btauth::sign(&key("//Alice"), &request, Some(&server.hotkey), now_ns()) {
-        builder = builder.header(name, value);
-    }
+    let builder = with_endless_body(&server);
     assert_eq!(builder.send().await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
 }
 

@@ -51,6 +51,8 @@ const DIRECTORY_MAX_AGE: Duration = Duration::from_secs(300);
 const RELAY_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a connection may take until the head of a request is there.
 const MAX_HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long a caller may take nothing of an answer.
+const MAX_STALLED_TIME: Duration = Duration::from_secs(30);
 /// One address may have this part of the connections.
 const SHARES: usize = 8;
 const ANNOUNCE_RETRY: Duration = Duration::from_secs(5);
@@ -225,8 +227,8 @@ impl Miner {
             // Where everything runs on one machine, or behind a proxy, all come from there.
             max_of_loopback: max,
         };
-        serve(self.listener, self.routes, ServeLimits { places, max_head_time: MAX_HEAD_TIME }, shutdown)
-            .await;
+        let limits = ServeLimits { places, max_head_time: MAX_HEAD_TIME, max_stalled_time: MAX_STALLED_TIME };
+        serve(self.listener, self.routes, limits, shutdown).await;
     }
 }
 

@@ -4,8 +4,8 @@ use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
-    time::Duration,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use anyhow::{bail, Context as _, Result};
@@ -215,8 +215,9 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
     let (status, network, consensus) = (bft.status(), bft.status(), bft.status());
     let has_key = setup.bft.key.is_some();
     let measured = Measured { status: status.clone(), gossip: Arc::default() };
+    let passing_on = PassingOn::new(&measured);
     let node = Node::new(setup.node_config(&measured), Box::new(bft))
-        .network(Arc::new(move || network_status(&network, has_key)))
+        .network(Arc::new(move || network_status(&network, has_key, &passing_on)))
         .consensus(Arc::new(move || consensus_status(&consensus)))
         .rpc(Some(setup.settings.rpc.clone()))
         .start()
@@ -261,13 +262,15 @@ async fn take_part(
     Ok(gossip.join().await?)
 }
 
-fn network_status(view: &StatusView, has_key: bool) -> NetworkStatus {
+fn network_status(view: &StatusView, has_key: bool, passing_on: &PassingOn) -> NetworkStatus {
     let status = view.get();
+    // Who signs blocks puts its own transactions into them.
+    let goes_nowhere = passing_on.trouble(Instant::now()).filter(|_| !status.signs);
     NetworkStatus {
         peers: status.peers,
         is_syncing: status.is_syncing,
         should_have_peers: status.should_have_peers,
-        trouble: view.trouble(),
+        trouble: view.trouble().or(goes_nowhere),
         signs: has_key.then_some(status.signs),
     }
 }
@@ -279,6 +282,36 @@ fn consensus_status(view: &StatusView) -> ConsensusStatus {
         round: status.round,
         validators: status.validators,
         peers: status.peers,
+    }
+}
+
+/// Notices when there is nobody to pass transactions on to.
+struct PassingOn {
+    gossip: Arc<OnceLock<GossipReader>>,
+    alone_since: Mutex<Option<Instant>>,
+}
+
+impl PassingOn {
+    /// How long a node may be without peers before that is trouble.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn new(measured: &Measured) -> Self {
+        Self { gossip: Arc::clone(&measured.gossip), alone_since: Mutex::new(Some(Instant::now())) }
+    }
+
+    fn trouble(&self, now: Instant) -> Option<String> {
+        let (_, peers) = self.gossip.get()?();
+        // Nothing in here panics half way.
+        let mut alone_since = self.alone_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if peers > 0 {
+            *alone_since = None;
+            return None;
+        }
+        let alone = now.saturating_duration_since(*alone_since.get_or_insert(now));
+        (alone >= Self::PATIENCE).then(|| {
+            "it has no peer to pass transactions on to, so that those of its clients reach no block; look at --gossip-peers"
+                .to_owned()
+        })
     }
 }
 
