@@ -5,18 +5,19 @@
 //!
 //! - requests stay unread in the socket while the client does not take answers, or enough requests are under way;
 //! - no further request is worked on while too many bytes of answers wait, and none of a connection that holds more than its
-//!   share while all connections together hold too much;
+//!   share while all connections together hold too much; who leaves most unread then is disconnected;
 //! - notifications wait like answers, values of the state are read for one of them at a time, and what a connection watches
 //!   counts as held;
 //! - a client that takes nothing for too long is disconnected, and so is one that [asks](Deadline) for nothing.
 
 use std::{
+    collections::HashMap,
     future::Future,
     io,
     pin::Pin,
     sync::{
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-        Arc,
+        Arc, PoisonError, Weak,
     },
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -52,6 +53,7 @@ use crate::{
     error::{busy, limit_exceeded, needs_websocket, RpcResult},
     gate::Transport,
     statistics::RpcStatistics,
+    turns::Client,
     RpcConfig,
 };
 
@@ -68,10 +70,43 @@ const COPIES_OF_REQUEST: usize = 3;
 #[derive(Default)]
 pub(crate) struct Traffic {
     held_bytes: AtomicUsize,
+    connections: std::sync::Mutex<HashMap<u64, Weak<Flow>>>,
+}
+
+impl Traffic {
+    /// Disconnects who leaves most unread, until all together hold no more than `limit`, or nobody leaves more unread than a
+    /// share. Who reads at all is disconnected after those who do not.
+    fn relieve(&self, limit: usize) {
+        let mut flows: Vec<Arc<Flow>> = self.connections().values().filter_map(Weak::upgrade).collect();
+        let unread = |flow: &Arc<Flow>| flow.unread_bytes.load(Ordering::Acquire);
+        flows.retain(|flow| unread(flow) > SHARE_BYTES);
+        flows.sort_by_cached_key(|flow| (flow.stalled.load(Ordering::Acquire), unread(flow)));
+        let mut held = self.held_bytes.load(Ordering::Acquire);
+        // Some are on their way out already.
+        flows.retain(|flow| {
+            let stays = !flow.cut.is_cancelled();
+            held = held.saturating_sub(if stays { 0 } else { unread(flow) });
+            stays
+        });
+        while let Some(flow) = flows.pop().filter(|_| held > limit) {
+            held = held.saturating_sub(unread(&flow));
+            flow.cut.cancel();
+        }
+    }
+
+    fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<Flow>>> {
+        // Nothing in here panics half way.
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What one connection holds.
 pub(crate) struct Flow {
+    client: Client,
+    /// The connection's.
+    number: u64,
+    /// Ends the connection.
+    cut: CancellationToken,
     traffic: Arc<Traffic>,
     /// Requests that are worked on.
     in_progress: AtomicUsize,
@@ -112,8 +147,18 @@ struct Limits {
 }
 
 impl Flow {
-    pub fn new(traffic: Arc<Traffic>, config: &RpcConfig) -> Arc<Self> {
-        Arc::new(Self {
+    /// The flow of connection `number`, which `cut` ends.
+    pub fn new(
+        client: Client,
+        number: u64,
+        cut: CancellationToken,
+        traffic: Arc<Traffic>,
+        config: &RpcConfig,
+    ) -> Arc<Self> {
+        let flow = Arc::new(Self {
+            client,
+            number,
+            cut,
             traffic,
             in_progress: AtomicUsize::new(0),
             in_progress_bytes: AtomicUsize::new(0),
@@ -137,7 +182,14 @@ impl Flow {
                 held_bytes: config.max_held_bytes,
                 max_wait: config.max_wait,
             },
-        })
+        });
+        flow.traffic.connections().insert(number, Arc::downgrade(&flow));
+        flow
+    }
+
+    /// Whose connection it is.
+    pub fn client(&self) -> Client {
+        self.client
     }
 
     /// A request is worked on until what this returns is dropped.
@@ -155,7 +207,10 @@ impl Flow {
     /// [never](Self::is_owed_no_more), or the connection ends.
     pub fn owe(&self, bytes: usize) {
         self.unread_bytes.fetch_add(bytes, Ordering::AcqRel);
-        self.traffic.held_bytes.fetch_add(bytes, Ordering::AcqRel);
+        let held = self.traffic.held_bytes.fetch_add(bytes, Ordering::AcqRel);
+        if held.saturating_add(bytes) > self.limits.held_bytes {
+            self.traffic.relieve(self.limits.held_bytes);
+        }
     }
 
     /// So many bytes wait no more. Returns how many of them did.
@@ -304,6 +359,7 @@ fn oversized(found: usize, limit: usize) -> ErrorObjectOwned {
 
 impl Drop for Flow {
     fn drop(&mut self) {
+        self.traffic.connections().remove(&self.number);
         self.traffic.held_bytes.fetch_sub(*self.unread_bytes.get_mut(), Ordering::AcqRel);
     }
 }

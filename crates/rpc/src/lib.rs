@@ -36,6 +36,7 @@ mod runtime_calls;
 mod server;
 mod statistics;
 mod subscriptions;
+mod turns;
 mod work;
 
 pub use config::{RpcConfig, DEFAULT_PORT};

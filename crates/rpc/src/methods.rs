@@ -17,6 +17,7 @@ use crate::{
     connection::Flow,
     error::{busy, RpcResult},
     parameters::{Arguments, Names},
+    turns::Client,
     work::Cost,
     Context,
 };
@@ -62,13 +63,14 @@ impl Method {
                 run(&context)
             }
             Run::Blocking(cost, run) => {
+                let client = extensions.get::<Arc<Flow>>().map_or(Client::Server, |flow| flow.client());
                 let services = Arc::clone(&context);
                 let work = move || {
                     extensions.get::<Arc<Flow>>().map_or(Ok(()), |flow| flow.check_share())?;
                     // Parameters may be large, so that reading them is work as well.
                     run(&services, Arguments::parse(&params, self.parameters)?)
                 };
-                context.workshop.run(cost, work).await?
+                context.workshop.run(cost, client, work).await?
             }
             Run::Waiting(run) => run(context, Arguments::parse(&params, self.parameters)?).await,
             Run::WhileConnected(run) => {

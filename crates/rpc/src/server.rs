@@ -1,6 +1,14 @@
 //! Listening, and ending.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
 
 use jsonrpsee::{
     server::{
@@ -27,7 +35,9 @@ use crate::{
     methods,
     refusal::Refusals,
     statistics::{Connected, RpcStatistics},
-    subscriptions, Context, RpcConfig, Services,
+    subscriptions,
+    turns::Client,
+    Context, RpcConfig, Services,
 };
 
 /// Characters of a subscription's id.
@@ -177,6 +187,7 @@ fn connection_server(
     let (places, refusals) = (Places::new(places_of(&config)), Refusals::new());
     let traffic = Arc::new(Traffic::default());
     let gate = Arc::new(Gate::new(&config));
+    let connections = AtomicU64::new(0);
     move |socket, from, stop_handle| {
         let cut = cut.child_token();
         let place = match places.take(from.ip(), cut.clone()) {
@@ -191,7 +202,9 @@ fn connection_server(
             tracing::debug!(%error, "a connection sends small packets late");
         }
         let held: Held = (context.workshop.token(), statistics.connected());
-        let flow = Flow::new(Arc::clone(&traffic), &config);
+        let number = connections.fetch_add(1, Ordering::Relaxed);
+        let client = Client::new(from.ip(), number);
+        let flow = Flow::new(client, number, cut.clone(), Arc::clone(&traffic), &config);
         // Later than subscriptions are closed, so that a client that reads again learns why they were.
         let max_stalled_time = 2 * config.max_unread_time;
         let stream =

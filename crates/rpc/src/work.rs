@@ -7,6 +7,7 @@ use tokio_util::task::{task_tracker::TaskTrackerToken, TaskTracker};
 
 use crate::{
     error::{busy, internal, RpcResult},
+    turns::{self, Client, Turns},
     RpcConfig,
 };
 
@@ -26,7 +27,7 @@ pub(crate) enum Cost {
 /// Runs work, and knows what is still going on.
 pub(crate) struct Workshop {
     reads: Arc<Semaphore>,
-    calls: Arc<Semaphore>,
+    calls: Arc<Turns>,
     max_wait: Duration,
     tracker: TaskTracker,
 }
@@ -35,19 +36,20 @@ impl Workshop {
     pub fn new(config: &RpcConfig) -> Self {
         Self {
             reads: Arc::new(Semaphore::new(config.parallel_reads.max(1))),
-            calls: Arc::new(Semaphore::new(config.parallel_calls.max(1))),
+            calls: Turns::new(config.parallel_calls.max(1)),
             max_wait: config.max_wait,
             tracker: TaskTracker::new(),
         }
     }
 
-    /// Runs `job` on a thread of its own when it is its turn. The job runs to its end even if nobody waits for it.
+    /// Runs `job` on a thread of its own when it is `client`'s turn. The job runs to its end even if nobody waits for it.
     pub async fn run<T: Send + 'static>(
         &self,
         cost: Cost,
+        client: Client,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> RpcResult<T> {
-        let turn = (self.turn(cost).await?, self.token());
+        let turn = (self.turn(cost, client).await?, self.token());
         let job = move || {
             let _turn = turn;
             job()
@@ -60,6 +62,11 @@ impl Workshop {
                 .ok(),
         };
         finished.ok_or_else(|| internal("the request's thread ended unexpectedly"))
+    }
+
+    /// Reads something for the server itself.
+    pub async fn read<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> RpcResult<T> {
+        self.run(Cost::Read, Client::Server, job).await
     }
 
     /// Marks something as going on, until the token is dropped.
@@ -79,20 +86,29 @@ impl Workshop {
         self.tracker.wait()
     }
 
-    async fn turn(&self, cost: Cost) -> RpcResult<OwnedSemaphorePermit> {
-        let turns = match cost {
-            Cost::Read => &self.reads,
-            Cost::Call => &self.calls,
+    async fn turn(&self, cost: Cost, client: Client) -> RpcResult<Turn> {
+        let turn = async {
+            match cost {
+                Cost::Read => Arc::clone(&self.reads).acquire_owned().await.map(Turn::Read).ok(),
+                Cost::Call => self.calls.take(client).await.map(Turn::Call).ok(),
+            }
         };
-        match tokio::time::timeout(self.max_wait, Arc::clone(turns).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(busy("the node is shutting down")),
+        match tokio::time::timeout(self.max_wait, turn).await {
+            Ok(Some(turn)) => Ok(turn),
+            Ok(None) => Err(busy("the node is shutting down")),
             Err(_) => Err(busy(format!(
                 "the node is busy: the request waited {} ms for its turn; try again in a moment",
                 self.max_wait.as_millis()
             ))),
         }
     }
+}
+
+/// Held while it lasts.
+#[expect(dead_code, reason = "what counts is when it is dropped")]
+enum Turn {
+    Read(OwnedSemaphorePermit),
+    Call(turns::Turn),
 }
 
 fn on_deep_stack<T: Send + 'static>(
@@ -121,19 +137,19 @@ mod tests {
         let (release, blocked) = std::sync::mpsc::channel::<()>();
         let (long, refused) = tokio::join!(
             async {
-                let long = workshop.run(Cost::Call, move || blocked.recv().is_ok());
+                let long = workshop.run(Cost::Call, Client::Server, move || blocked.recv().is_ok());
                 long.await
             },
             async {
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                let refused = workshop.run(Cost::Call, || ()).await;
+                let refused = workshop.run(Cost::Call, Client::Server, || ()).await;
                 release.send(()).unwrap();
                 refused
             }
         );
         assert!(long.unwrap());
         assert!(refused.unwrap_err().message().contains("the request waited 50 ms"));
-        assert_eq!(workshop.run(Cost::Call, || 7).await.unwrap(), 7);
+        assert_eq!(workshop.run(Cost::Call, Client::Server, || 7).await.unwrap(), 7);
         workshop.finished().await;
     }
 
@@ -141,9 +157,9 @@ mod tests {
     async fn a_panic_is_an_error_of_one_request() {
         let workshop = workshop(1, Duration::from_secs(5));
         for cost in [Cost::Call, Cost::Read] {
-            let failed: RpcResult<()> = workshop.run(cost, || panic!("a defect")).await;
+            let failed: RpcResult<()> = workshop.run(cost, Client::Server, || panic!("a defect")).await;
             assert_eq!(failed.unwrap_err().code(), -32603);
-            assert_eq!(workshop.run(cost, || 7).await.unwrap(), 7);
+            assert_eq!(workshop.run(cost, Client::Server, || 7).await.unwrap(), 7);
         }
         workshop.finished().await;
     }

@@ -169,8 +169,14 @@ fn signer(origin: &RuntimeOrigin) -> Option<AccountId> {
 
 fn check_market_call(who: &AccountId, call: &Call<Runtime>) -> Result<(), MarketError> {
     match *call {
-        Call::set_weights { netuid, .. } => check_weights_call(who, netuid, 0),
-        Call::set_mechanism_weights { netuid, mecid, .. } => check_weights_call(who, netuid, mecid),
+        Call::set_weights { netuid, ref dests, ref weights, .. } => {
+            SubtensorModule::check_lengths(netuid, dests, weights)?;
+            check_weights_call(who, netuid, 0)
+        }
+        Call::set_mechanism_weights { netuid, mecid, ref dests, ref weights, .. } => {
+            SubtensorModule::check_lengths(netuid, dests, weights)?;
+            check_weights_call(who, netuid, mecid)
+        }
         Call::serve_axon { netuid, ip, port, ip_type, .. } => {
             SubtensorModule::check_axon(netuid, who, &AxonInfo { ip, port, ip_type, ..Default::default() })
         }
@@ -215,6 +221,7 @@ fn custom(error: MarketError) -> TransactionValidityError {
         MarketError::InvalidIpType | MarketError::InvalidIpAddress => 11,
         MarketError::ServingRateLimitExceeded => 12,
         MarketError::InvalidPort => 13,
+        MarketError::WeightVecNotEqualSize => 18,
         MarketError::NonAssociatedColdKey => 25,
         MarketError::DelegateTakeTooLow => 26,
         MarketError::DelegateTakeTooHigh => 27,

@@ -233,6 +233,12 @@ fn what_would_fail_for_free_does_not_enter_the_pool() {
         };
         let code = |signer: &str, call: RuntimeCall| refused(Draft::new(hotkey(signer), call).validate());
         assert_eq!(code("stranger", weights(vec![1])), Some(InvalidTransaction::Custom(10)));
+        let of_lengths = |targets: usize, weights: usize| {
+            let (dests, weights) = (vec![1; targets], vec![1; weights]);
+            market(Call::set_weights { netuid: 1, dests, weights, version_key: 0 })
+        };
+        assert_eq!(code("miner", of_lengths(0, 900_000)), Some(InvalidTransaction::Custom(18)));
+        assert_eq!(code("miner", of_lengths(3, 3)), Some(InvalidTransaction::Custom(255)), "two neurons");
         assert_eq!(code("stranger", serve(1, 1, 4)), Some(InvalidTransaction::Custom(10)));
         assert_eq!(code("miner", serve(1, 1, 7)), Some(InvalidTransaction::Custom(11)));
         assert_eq!(code("miner", serve(0, 1, 4)), Some(InvalidTransaction::Custom(13)));

@@ -15,6 +15,7 @@ use super::{audit::conservation, state::decode, Answer, Method, Run};
 use crate::{
     error::{self, development, limit_exceeded, RpcResult},
     parameters::{Arguments, Names},
+    turns::Client,
     work::Cost,
     Context,
 };
@@ -79,6 +80,7 @@ fn tip_json(tip: &Tip) -> Value {
 fn mine(context: Arc<Context>, mut arguments: Arguments) -> Answer {
     Box::pin(async move {
         let blocks: u32 = arguments.optional(0)?.unwrap_or(1);
+        check_count(blocks)?;
         let tip = context.chain().tip().number();
         mine_to(&context, tip.saturating_add(blocks)).await
     })
@@ -87,11 +89,7 @@ fn mine(context: Arc<Context>, mut arguments: Arguments) -> Answer {
 /// Makes blocks up to number `target`.
 async fn mine_to(context: &Context, target: u32) -> RpcResult {
     let blocks = target.saturating_sub(context.chain().tip().number());
-    if blocks > MAX_BLOCKS {
-        return Err(limit_exceeded(format!(
-            "{blocks} blocks were asked for; make at most {MAX_BLOCKS} at once"
-        )));
-    }
+    check_count(blocks)?;
     let mut missing = blocks;
     loop {
         let slice = missing.min(SLICE_BLOCKS);
@@ -102,6 +100,15 @@ async fn mine_to(context: &Context, target: u32) -> RpcResult {
         if missing == 0 {
             return Ok(tip_json(&tip));
         }
+    }
+}
+
+fn check_count(blocks: u32) -> RpcResult<()> {
+    match blocks > MAX_BLOCKS {
+        true => {
+            Err(limit_exceeded(format!("{blocks} blocks were asked for; make at most {MAX_BLOCKS} at once")))
+        }
+        false => Ok(()),
     }
 }
 
@@ -135,7 +142,10 @@ fn next_epoch(context: Arc<Context>, mut arguments: Arguments) -> Answer {
     Box::pin(async move {
         let netuid: u16 = arguments.required(0)?;
         let reader = Arc::clone(&context);
-        let block = context.workshop.run(Cost::Call, move || next_epoch_block(&reader, netuid)).await??;
+        let block = context
+            .workshop
+            .run(Cost::Call, Client::Server, move || next_epoch_block(&reader, netuid))
+            .await??;
         mine_to(&context, block).await
     })
 }
@@ -179,7 +189,7 @@ fn dump(context: Arc<Context>, mut arguments: Arguments) -> Answer {
         let bytes = sequencer(&context)?.dump().await.map_err(error::local)?;
         let size = bytes.len();
         let shown = path.display().to_string();
-        context.workshop.run(Cost::Read, move || write_new(&path, &bytes)).await?.map_err(|error| {
+        context.workshop.read(move || write_new(&path, &bytes)).await?.map_err(|error| {
             development(format!(
                 "the dump cannot be written to {shown}: {error}; name a new file that the node may create"
             ))
@@ -193,7 +203,7 @@ fn load(context: Arc<Context>, mut arguments: Arguments) -> Answer {
     Box::pin(async move {
         let path = path(&mut arguments)?;
         let shown = path.display().to_string();
-        let bytes = context.workshop.run(Cost::Read, move || read_whole(&path)).await?.map_err(|error| {
+        let bytes = context.workshop.read(move || read_whole(&path)).await?.map_err(|error| {
             development(format!(
                 "the dump {shown} cannot be read: {error}; the path is one on the node's machine"
             ))

@@ -32,8 +32,9 @@ pub(crate) const HASH: Names = &["hash", "at", "block", "blockHash", "block_hash
 
 pub(crate) const METHODS: &[Method] = &[
     call("state_call", &["state_callAt"], &[&["name", "method"], &["bytes", "data"], HASH], state_call),
-    call("state_getMetadata", &[], &[HASH], metadata),
-    call("state_getRuntimeVersion", &["chain_getRuntimeVersion"], &[HASH], runtime_version),
+    // These two take no arguments of a client and what they find is kept or constant, so that they need not wait for a call.
+    read("state_getMetadata", &[], &[HASH], metadata),
+    read("state_getRuntimeVersion", &["chain_getRuntimeVersion"], &[HASH], runtime_version),
     read("state_getStorage", &["state_getStorageAt"], &[KEY, HASH], storage),
     read("state_getStorageHash", &["state_getStorageHashAt"], &[KEY, HASH], storage_hash),
     read("state_getStorageSize", &["state_getStorageSizeAt"], &[KEY, HASH], storage_size),

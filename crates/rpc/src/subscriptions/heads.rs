@@ -6,7 +6,7 @@ use myelin_chain::{Chain, ChainError, ChainEvent, Header, Tip};
 use tokio::sync::broadcast::{error::RecvError, Receiver};
 
 use super::{End, Pending, Subscriber, Subscription};
-use crate::{error, methods::chain::header_json, parameters::Arguments, work::Cost, Context};
+use crate::{error, methods::chain::header_json, parameters::Arguments, Context};
 
 /// Headers read at once for a subscriber that is behind.
 const HEADERS_AT_ONCE: u32 = 64;
@@ -109,7 +109,7 @@ impl Heads {
         let first = self.next;
         let last = tip.number().min(first.saturating_add(HEADERS_AT_ONCE - 1));
         let chain = Arc::clone(&context.services.chain);
-        let headers = context.workshop.run(Cost::Read, move || headers(&chain, first, last)).await?;
+        let headers = context.workshop.read(move || headers(&chain, first, last)).await?;
         self.ahead = headers.map_err(error::chain)?;
         Ok(())
     }

@@ -13,7 +13,6 @@ use crate::{
     connection::Watching,
     error::{self, limit_exceeded, RpcResult},
     parameters::{to_hex, Arguments, Key},
-    work::Cost,
     Context,
 };
 
@@ -21,8 +20,8 @@ use crate::{
 const MAX_WATCHED: usize = 1000;
 /// Bytes of values in one notification: more than all events of a full block.
 const MAX_CHANGED_BYTES: usize = 8 << 20;
-/// Bytes that a watched key takes besides its own.
-const BYTES_PER_KEY: usize = 128;
+/// Bytes that a watched key takes besides its own, in the list and among what is read for it.
+const BYTES_PER_KEY: usize = 512;
 
 pub(super) const SUBSCRIPTION: Subscription = Subscription {
     subscribe: "state_subscribeStorage",
@@ -50,7 +49,7 @@ pub(super) async fn follow(
             let changed = reader.state(None).and_then(|state| watch.look(&state));
             (watch, changed)
         };
-        let (watched, changed) = context.workshop.run(Cost::Read, look).await?;
+        let (watched, changed) = context.workshop.read(look).await?;
         watch = watched;
         let changed = changed?;
         if !changed.changes.is_empty() {

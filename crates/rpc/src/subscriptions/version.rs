@@ -3,7 +3,7 @@
 use std::{future, sync::Arc};
 
 use super::{End, Pending, Subscriber, Subscription};
-use crate::{methods::state::version_of, parameters::Arguments, work::Cost, Context};
+use crate::{methods::state::version_of, parameters::Arguments, Context};
 
 pub(super) const SUBSCRIPTION: Subscription = Subscription {
     subscribe: "state_subscribeRuntimeVersion",
@@ -16,8 +16,7 @@ pub(super) const SUBSCRIPTION: Subscription = Subscription {
 pub(super) async fn follow(context: Arc<Context>, _: Arguments, pending: Pending) -> Result<(), End> {
     let subscriber = Subscriber::accept(pending, &context).await?;
     let reader = Arc::clone(&context);
-    let version =
-        context.workshop.run(Cost::Call, move || version_of(&reader, &reader.state(None)?)).await??;
+    let version = context.workshop.read(move || version_of(&reader, &reader.state(None)?)).await??;
     subscriber.notify(&version).await?;
     subscriber.wait(future::pending()).await
 }

@@ -119,6 +119,50 @@ async fn what_all_clients_hold_together_is_limited() {
 }
 
 #[tokio::test]
+async fn who_leaves_most_unread_makes_room_for_others() {
+    const ANSWERS: usize = 40;
+    let rig = Rig::limited(RpcConfig { max_held_bytes: 8 << 20, ..RpcConfig::any_port() }).await;
+    let mut deaf = Vec::new();
+    for _ in 0..8 {
+        let mut socket = Socket::connect(rig.address()).await;
+        for _ in 0..ANSWERS {
+            socket.send("state_getMetadata", json!([])).await;
+        }
+        deaf.push(socket);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let client = rig.client().await;
+    client.get("state_getMetadata", json!([])).await;
+    let mut cut = 0;
+    for mut socket in deaf {
+        let mut answers = 0;
+        while answers < ANSWERS && socket.receive().await.is_ok() {
+            answers += 1;
+        }
+        cut += usize::from(answers < ANSWERS);
+    }
+    assert!((1..=8).contains(&cut), "{cut} were disconnected");
+}
+
+#[tokio::test]
+async fn a_request_has_a_bounded_number_of_values() {
+    let rig = Rig::manual().await;
+    let mut socket = Socket::connect(rig.address()).await;
+    let many: Vec<Value> = vec![json!({"": 0}); 20_000];
+    for method in ["state_getStorage", "author_submitExtrinsic", "state_subscribeStorage"] {
+        let refused = socket.ask(method, json!([many])).await;
+        assert_eq!(refused["error"]["code"], 4002, "{method}: {refused}");
+        assert!(
+            refused["error"]["message"].as_str().unwrap().contains("more than 20000 values"),
+            "{refused}"
+        );
+    }
+    // What is in a text counts as one value.
+    let refused = socket.ask("state_getStorage", json!([format!("0x{}", "[,".repeat(20_000))])).await;
+    assert_eq!(refused["error"]["code"], -32602, "{refused}");
+}
+
+#[tokio::test]
 async fn web_pages_from_elsewhere_are_refused_on_both_transports() {
     let rig = Rig::manual().await;
     let body = request(1, "dev_mine", json!([1])).to_string();

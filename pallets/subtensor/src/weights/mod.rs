@@ -67,6 +67,14 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
+    /// Checks that there is one weight for each target, and no more targets than neurons.
+    pub fn check_lengths(netuid: NetUid, uids: &[Uid], values: &[u16]) -> Result<(), Error<T>> {
+        ensure!(uids.len() == values.len(), Error::<T>::WeightVecNotEqualSize);
+        let neurons = usize::from(Self::neuron_count(netuid));
+        ensure!(uids.len() <= neurons, Error::<T>::UidsLengthExceedUidsInSubNet);
+        Ok(())
+    }
+
     /// Checks a weight vector and finds the validator's slot.
     fn check_weights(
         hotkey: &T::AccountId,
@@ -77,10 +85,9 @@ impl<T: Config> Pallet<T> {
         version_key: u64,
     ) -> Result<Uid, Error<T>> {
         ensure!(netuid != ROOT, Error::<T>::CanNotSetRootNetworkWeights);
-        ensure!(uids.len() == values.len(), Error::<T>::WeightVecNotEqualSize);
         ensure!(Self::mechanism_exists(netuid, mechanism), Error::<T>::MechanismDoesNotExist);
+        Self::check_lengths(netuid, uids, values)?;
         let neurons = Self::neuron_count(netuid);
-        ensure!(uids.len() <= usize::from(neurons), Error::<T>::UidsLengthExceedUidsInSubNet);
         let uid = Self::uid_of(netuid, hotkey).ok_or(Error::<T>::HotKeyNotRegisteredInSubNet)?;
         ensure!(Self::has_stake_for_weights(netuid, hotkey), Error::<T>::NotEnoughStakeToSetWeights);
         let oldest_version = Self::weights_version_key(netuid);
