@@ -663,7 +663,7 @@ impl Worker {
             .verify(self.validators(), &self.chain)
             .map_err(|source| BftError::Certificate { height, source })?;
         let executed = self.take_executed(height, certificate.block)?;
-        self.record_own_vote(&certificate, executed.time_ms)?;
+        self.record_own_signatures(&certificate, executed.time_ms)?;
         self.write(executed, certificate.encode())?;
         if let Some(observer) = &self.setup.config.observer {
             observer.committed(&certificate);
@@ -723,15 +723,25 @@ impl Worker {
         chain.head().time_ms.saturating_add(window_ms.saturating_mul(2)) < self.now_ms()
     }
 
-    /// Looks for an own vote in a certificate, which leaves with the block, so that such a vote has left, too. One that is not
-    /// known here was cast by another node, or by an earlier process that knew more than the guard does now.
-    fn record_own_vote(&self, certificate: &Certificate, time_ms: u64) -> Result<(), BftError> {
-        let Some((guard, own)) = self.setup.guard.as_ref().zip(self.own_key()) else { return Ok(()) };
-        if !certificate.signatures.iter().any(|(key, _)| *key == own) {
-            return Ok(());
+    /// Looks for an own vote in a certificate, which leaves with the block, so that such a vote has left, too, and whether the block
+    /// was decided in an own turn, so that an own proposal has. One that is not known here was signed by another node, or by an
+    /// earlier process that knew more than the guard does now. A node whose votes come late is in no certificate, but has turns.
+    fn record_own_signatures(&self, certificate: &Certificate, time_ms: u64) -> Result<(), BftError> {
+        let Some(own) = self.own_key() else { return Ok(()) };
+        let (height, round) = (certificate.height, certificate.round);
+        let has_voted = certificate.signatures.iter().any(|(key, _)| *key == own);
+        let has_proposed =
+            proposer::select(self.validators(), height, round).is_some_and(|proposer| proposer.key == own);
+        for (has_signed, step) in [(has_voted, Step::Precommit), (has_proposed, Step::Proposal)] {
+            if has_signed {
+                self.record_own_signature(Place { height, round, step }, certificate.block, time_ms)?;
+            }
         }
-        let Certificate { height, round, block, .. } = *certificate;
-        let place = Place { height, round, step: Step::Precommit };
+        Ok(())
+    }
+
+    fn record_own_signature(&self, place: Place, block: Hash, time_ms: u64) -> Result<(), BftError> {
+        let Some(guard) = &self.setup.guard else { return Ok(()) };
         match (guard.may_have_signed(place, Some(block)), self.setup.signs()) {
             (true, true) => return Ok(guard.publish(place, Some(block))?),
             (true, false) => return Ok(()),
@@ -740,7 +750,7 @@ impl Worker {
             (false, _) => guard.distrust()?,
         }
         match self.setup.signs() || self.is_after_start(time_ms) {
-            true => Err(BftError::KeyUsedElsewhere { height }),
+            true => Err(BftError::KeyUsedElsewhere { height: place.height }),
             false => Ok(()),
         }
     }
