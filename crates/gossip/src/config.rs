@@ -57,7 +57,7 @@ pub struct GossipLimits {
     pub max_outbound: u32,
     /// Below this many peers that it has dialled, a node looks for more. At 0 it never asks for, nor dials, others than persistent ones.
     pub wanted_peers: usize,
-    /// Peers with one address; loopback addresses are exempt.
+    /// Peers from one address, in IPv6 from one /64 network; loopback addresses are exempt.
     pub max_peers_per_ip: usize,
     /// Bytes of one message, which has to fit the mempool's largest transaction.
     pub max_message_bytes: usize,

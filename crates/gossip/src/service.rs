@@ -231,16 +231,17 @@ impl Service {
         if connections > 1 && self.peers.contains_key(&id) {
             return;
         }
+        // Who is turned away leaves with what it had used up.
+        if endpoint.is_listener() && !self.make_room_for(&id, now) {
+            self.disconnect(&id);
+            return;
+        }
         self.sessions += 1;
         let allowance = self.left.remove(&id);
         let mut peer = Peer::new(self.sessions, endpoint, allowance, &self.limits, now);
         peer.is_informed = self.consensus.is_none();
         if endpoint.is_dialer() {
             peer.told = plain(address, id);
-        }
-        if peer.inbound && !self.make_room_for(&id, now) {
-            self.disconnect(&id);
-            return;
         }
         tracing::debug!(peer = %id, %address, inbound = peer.inbound, "a peer is connected");
         self.peers.insert(id, peer);

@@ -1,6 +1,6 @@
 //! Who has how many connections, and who makes room.
 //!
-//! A connection without a whole request so far is *silent*. Whoever wants to lock others out needs many, and they cost
+//! A connection is *silent* until the server keeps its place: after the head of a request, or not before it knows the caller. Whoever wants to lock others out needs many, and they cost
 //! nothing. So an address has a share of the places only, and a silent connection keeps its place only while nobody else
 //! wants it: when the share of an address is used up, its own oldest silent one makes room, and when all places are taken, the
 //! oldest of all. Only where none is silent are new ones refused.

@@ -1,10 +1,9 @@
 //! Requests that are answered again and again.
 //!
 //! Nothing is queued for a subscriber but what is on its way to the socket, and that counts as held by its connection. A
-//! subscription keeps the place up to which
-//! its subscriber has been told, and reads from the chain what comes next once the subscriber has taken the last
-//! notification. So a slow subscriber costs no memory, and heads are never skipped. One that takes nothing for
-//! [`max_unread_time`](crate::RpcConfig::max_unread_time) is closed, with an error notification that says so.
+//! subscription keeps the place up to which its subscriber has been told, and reads from the chain what comes next once the
+//! subscriber has taken the last notification. So a slow subscriber costs no memory, and heads are never skipped. One that
+//! takes nothing for [`max_unread_time`](crate::RpcConfig::max_unread_time) is closed, with an error notification that says so.
 
 mod heads;
 mod storage;

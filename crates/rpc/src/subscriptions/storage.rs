@@ -18,7 +18,7 @@ use crate::{
 
 /// Keys that one subscription may watch.
 const MAX_WATCHED: usize = 1000;
-/// Bytes of values in one notification: more than all events of a full block.
+/// Bytes of values in one notification.
 const MAX_CHANGED_BYTES: usize = 8 << 20;
 /// Bytes that a watched key takes besides its own, in the list and among what is read for it.
 const BYTES_PER_KEY: usize = 512;
