@@ -170,12 +170,12 @@ fn signer(origin: &RuntimeOrigin) -> Option<AccountId> {
 fn check_market_call(who: &AccountId, call: &Call<Runtime>) -> Result<(), MarketError> {
     match *call {
         Call::set_weights { netuid, ref dests, ref weights, .. } => {
-            SubtensorModule::check_lengths(netuid, dests, weights)?;
-            check_weights_call(who, netuid, 0)
+            check_weights_call(who, netuid, 0)?;
+            SubtensorModule::check_lengths(netuid, dests, weights)
         }
         Call::set_mechanism_weights { netuid, mecid, ref dests, ref weights, .. } => {
-            SubtensorModule::check_lengths(netuid, dests, weights)?;
-            check_weights_call(who, netuid, mecid)
+            check_weights_call(who, netuid, mecid)?;
+            SubtensorModule::check_lengths(netuid, dests, weights)
         }
         Call::serve_axon { netuid, ip, port, ip_type, .. } => {
             SubtensorModule::check_axon(netuid, who, &AxonInfo { ip, port, ip_type, ..Default::default() })

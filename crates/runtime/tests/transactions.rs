@@ -237,6 +237,8 @@ fn what_would_fail_for_free_does_not_enter_the_pool() {
             let (dests, weights) = (vec![1; targets], vec![1; weights]);
             market(Call::set_weights { netuid: 1, dests, weights, version_key: 0 })
         };
+        let elsewhere = Call::set_weights { netuid: 7, dests: vec![1], weights: vec![1], version_key: 0 };
+        assert_eq!(code("miner", market(elsewhere)), Some(InvalidTransaction::Custom(10)), "no such subnet");
         assert_eq!(code("miner", of_lengths(0, 900_000)), Some(InvalidTransaction::Custom(18)));
         assert_eq!(code("miner", of_lengths(3, 3)), Some(InvalidTransaction::Custom(255)), "two neurons");
         assert_eq!(code("stranger", serve(1, 1, 4)), Some(InvalidTransaction::Custom(10)));
