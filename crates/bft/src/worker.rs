@@ -67,9 +67,9 @@ const MIN_BUILD_TIME: Duration = Duration::from_millis(20);
 const MAX_BUILD_TIME: Duration = Duration::from_millis(1000);
 
 /// Blocks that are held in memory only, at most, while the node catches up, besides as many that are being written.
-const MAX_DEFERRED_BLOCKS: usize = 32;
+const MAX_DEFERRED_BLOCKS: usize = 128;
 /// Bytes of them and of what they change.
-const MAX_DEFERRED_BYTES: usize = 8 << 20;
+const MAX_DEFERRED_BYTES: usize = 24 << 20;
 
 /// What a worker is to do.
 pub(crate) enum Job {
@@ -290,7 +290,7 @@ impl Worker {
             }
             AppMsg::GetHistoryMinHeight { reply } => {
                 // Everybody has block 0.
-                let _ = reply.send(self.setup.application.history_min().max(1).into());
+                let _ = reply.send(self.setup.application.history_min()?.max(1).into());
             }
             AppMsg::ExtendVote { reply, .. } => {
                 let _ = reply.send(None);

@@ -299,7 +299,7 @@ impl Chain {
         })
     }
 
-    /// The final blocks of a range of heights, in order, ending with the tip at the latest.
+    /// The final blocks of a range of heights, in order, ending with the tip at the latest; none when the first is not kept.
     ///
     /// # Errors
     /// Each item is an error when the database is damaged.
@@ -309,16 +309,24 @@ impl Chain {
     ) -> Result<impl Iterator<Item = Result<CommittedBlock, ChainError>>, ChainError> {
         let Visible { tip, snapshot } = self.visible();
         let last = (*heights.end()).min(tip.number());
-        Ok((*heights.start()..=last).map(move |number| {
+        // An empty range, where there is nothing to begin with.
+        let first = match *heights.start() {
+            first if first > 0 && first < snapshot.oldest_block()? => tip.number().saturating_add(1),
+            first => first,
+        };
+        Ok((first..=last).map(move |number| {
             let record = snapshot.block(number)?;
             let missing = || ChainError::damaged(format_args!("block {number} is missing"));
             CommittedBlock::from_record(record.ok_or_else(missing)?)
         }))
     }
 
-    /// The oldest block that is kept. Blocks are never discarded, so a chain that was not imported has all of them.
-    pub fn history_min(&self) -> u32 {
-        0
+    /// The oldest block from which on all are kept.
+    ///
+    /// # Errors
+    /// When the database is damaged.
+    pub fn history_min(&self) -> Result<u32, ChainError> {
+        Ok(self.snapshot().oldest_block()?)
     }
 
     /// The oldest block whose state is kept.

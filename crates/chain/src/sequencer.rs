@@ -79,7 +79,10 @@ impl Application {
     }
 
     /// The oldest block that [`decided`](Self::decided) can give.
-    pub fn history_min(&self) -> u32 {
+    ///
+    /// # Errors
+    /// When the database is damaged.
+    pub fn history_min(&self) -> Result<u32, ChainError> {
         self.chain.history_min()
     }
 }

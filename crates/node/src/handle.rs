@@ -1,8 +1,12 @@
 //! A running node.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use myelin_chain::{Application, Chain, LocalHandle, Mempool, Sequencer, SequencerError};
+use myelin_chain::{Application, Behind, Chain, LocalHandle, Mempool, Sequencer, SequencerError};
 use myelin_rpc::RpcServer;
 use tokio::{runtime::Builder, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -11,6 +15,11 @@ use crate::{metrics::MeteredNode, NodeError};
 
 /// Async threads of the sequencer.
 const SEQUENCER_THREADS: usize = 2;
+/// How long a node whose disk is full goes on answering questions, so that those who ask it can look for another.
+const LAST_ANSWERS: Duration = Duration::from_secs(20);
+
+/// Why blocks are decided no more, once that is so.
+pub(crate) type Failure = Arc<OnceLock<String>>;
 
 /// What serves others while a node runs.
 pub(crate) struct Servers {
@@ -35,11 +44,13 @@ impl NodeHandle {
         sequencer: Box<dyn Sequencer>,
         servers: Servers,
         development: Option<LocalHandle>,
+        failure: Failure,
         shutdown: CancellationToken,
     ) -> Self {
         let rpc_address = servers.rpc.as_ref().map(RpcServer::address);
         let metrics_address = servers.metrics.as_ref().map(MeteredNode::address);
-        let running = tokio::spawn(run_parts(application.clone(), sequencer, servers, shutdown.clone()));
+        let running =
+            tokio::spawn(run_parts(application.clone(), sequencer, servers, failure, shutdown.clone()));
         let _shutdown_on_drop = shutdown.clone().drop_guard();
         Self { application, rpc_address, metrics_address, development, shutdown, running, _shutdown_on_drop }
     }
@@ -113,6 +124,7 @@ async fn run_parts(
     application: Application,
     sequencer: Box<dyn Sequencer>,
     servers: Servers,
+    failure: Failure,
     shutdown: CancellationToken,
 ) -> Result<(), NodeError> {
     let name = sequencer.name();
@@ -121,10 +133,14 @@ async fn run_parts(
     let ends_with_sequencer = shutdown.clone().drop_guard();
     let deciding = async {
         let _ends = ends_with_sequencer;
-        let outcome = on_own_threads(sequencer, application, shutdown.clone()).await?;
+        let outcome = on_own_threads(sequencer, application.clone(), shutdown.clone()).await?;
         match outcome {
             Ok(()) if !shutdown.is_cancelled() => Err(NodeError::SequencerEnded(name)),
-            outcome => Ok(outcome?),
+            Err(error) => {
+                give_last_answers(&application, &error, &failure, &shutdown).await;
+                Err(error.into())
+            }
+            Ok(()) => Ok(()),
         }
     };
     let serving = async {
@@ -142,6 +158,29 @@ async fn run_parts(
         Err(error) => tracing::error!(%error, "the node has failed"),
     }
     outcome
+}
+
+/// Goes on answering questions for a while where deciding blocks has ended because the disk is full.
+async fn give_last_answers(
+    application: &Application,
+    error: &SequencerError,
+    failure: &Failure,
+    shutdown: &CancellationToken,
+) {
+    let chain = Arc::clone(application.chain());
+    // Nothing is done where that cannot be found out.
+    let is_full = tokio::task::spawn_blocking(move || chain.store().has_no_room()).await.unwrap_or(false);
+    if !is_full || shutdown.is_cancelled() {
+        return;
+    }
+    application.mempool().set_behind(Some(Behind::Ending));
+    // There is one failure.
+    let _ = failure.set(error.to_string());
+    tracing::error!(%error, "the disk is full; questions are answered for {} s more", LAST_ANSWERS.as_secs());
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = tokio::time::sleep(LAST_ANSWERS) => {}
+    }
 }
 
 /// Runs the sequencer on threads of its own, so that blocks are on time however busy the server keeps the others.

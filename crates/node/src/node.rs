@@ -11,7 +11,7 @@ use myelin_store::contain_panics;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    handle::Servers,
+    handle::{Failure, Servers},
     metrics::{health, health_view, Measured, MeteredNode, MAX_TIP_AGE_SLOTS},
     ChainSpec, ConsensusView, MetricsOptions, NodeConfig, NodeError, NodeHandle,
 };
@@ -141,6 +141,7 @@ impl Node {
             Some(options) => options.max_tip_age_slots,
             None => makes_blocks_by_itself.then_some(MAX_TIP_AGE_SLOTS),
         };
+        let failure = Failure::default();
         let server = match rpc {
             Some(config) => {
                 let services = Services {
@@ -148,7 +149,13 @@ impl Node {
                     mempool: Arc::clone(&mempool),
                     identity,
                     network: Arc::clone(&network),
-                    health: health_view(health(&chain, &network, max_tip_age_slots, shutdown.clone())),
+                    health: health_view(health(
+                        &chain,
+                        &network,
+                        max_tip_age_slots,
+                        &failure,
+                        shutdown.clone(),
+                    )),
                     development: development.clone(),
                 };
                 Some(RpcServer::start(services, config).await?)
@@ -156,13 +163,13 @@ impl Node {
             None => None,
         };
         let rpc = server.as_ref().map(|server| Arc::clone(server.statistics()));
-        let measured = Measured { chain, mempool, rpc, network, consensus };
+        let measured = Measured { chain, mempool, rpc, network, consensus, failure: Arc::clone(&failure) };
         let metrics = match metrics {
             Some(options) => Some(MeteredNode::start(&measured, options, shutdown.clone()).await?),
             None => None,
         };
         let servers = Servers { rpc: server, metrics };
-        Ok(NodeHandle::run(application, sequencer, servers, development, shutdown))
+        Ok(NodeHandle::run(application, sequencer, servers, development, failure, shutdown))
     }
 }
 

@@ -85,12 +85,16 @@ pub struct NodeOptions {
     /// For how many blocks state is kept [default: 256]; `archive` for all.
     #[arg(long, env = "MYELIN_HISTORY", value_name = "BLOCKS")]
     pub history: Option<HistoryOption>,
+    /// For how many blocks transactions and certificates are kept, but for no fewer than state [default: archive]; what new
+    /// nodes need is all of them.
+    #[arg(long, env = "MYELIN_BLOCK_HISTORY", value_name = "BLOCKS")]
+    pub block_history: Option<HistoryOption>,
     /// Takes part in deciding blocks, if the node's key is a validator's.
     #[arg(long, env = "MYELIN_VALIDATOR", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = parse_switch)]
     pub validator: Option<bool>,
 }
 
-/// For how many blocks state is kept.
+/// For how many blocks something is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryOption(pub History);
 
@@ -117,6 +121,8 @@ pub struct NodeSettings {
     pub metrics_address: Option<SocketAddr>,
     /// For how many blocks state is kept.
     pub history: History,
+    /// For how many blocks transactions and certificates are kept.
+    pub block_history: History,
     /// Whether the node takes part in deciding blocks.
     pub validator: bool,
 }
@@ -196,6 +202,7 @@ impl NodeOptions {
             discovery: self.discovery.or(others.discovery),
             metrics_address: self.metrics_address.or(others.metrics_address),
             history: self.history.or(others.history),
+            block_history: self.block_history.or(others.block_history),
             validator: self.validator.or(others.validator),
         }
     }
@@ -227,6 +234,7 @@ impl NodeOptions {
             discovery: self.discovery.unwrap_or(true),
             metrics_address: self.metrics_address,
             history: self.history.map_or(DEFAULT_HISTORY, |history| history.0),
+            block_history: self.block_history.map_or(History::Archive, |history| history.0),
             validator: self.validator.unwrap_or(false),
         }
     }
@@ -358,6 +366,7 @@ mod tests {
             discovery = false
             metrics-address = "127.0.0.1:7"
             history = "archive"
+            block-history = 1000
             validator = true
         "#;
         let settings = parse(text).unwrap().relative_to(Path::new("/srv")).into_settings();
@@ -377,6 +386,7 @@ mod tests {
             discovery: false,
             metrics_address: Some("127.0.0.1:7".parse().unwrap()),
             history: History::Archive,
+            block_history: History::Blocks(1_000),
             validator: true,
         };
         assert_eq!(settings, expected);

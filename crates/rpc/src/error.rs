@@ -133,7 +133,8 @@ pub(crate) fn submission(error: SubmitError) -> ErrorObjectOwned {
         | SubmitError::Busy
         | SubmitError::Unsure
         | SubmitError::Behind { .. }
-        | SubmitError::CutOff => pool(POOL_IMMEDIATELY_DROPPED, "Immediately Dropped", error.to_string()),
+        | SubmitError::CutOff
+        | SubmitError::Ending => pool(POOL_IMMEDIATELY_DROPPED, "Immediately Dropped", error.to_string()),
         error => internal(error),
     }
 }
@@ -175,7 +176,9 @@ mod tests {
         assert_eq!(text(SubmitError::AlreadyImported(Default::default())).1, "Transaction Already Imported");
         assert_eq!(text(SubmitError::PriorityTooLow { old: 7, new: 5 }).1, "Priority is too low: (7 vs 5)");
         let behind = SubmitError::Behind { number: 1, age_s: 60 };
-        for error in [SubmitError::Busy, SubmitError::Unsure, behind, SubmitError::CutOff] {
+        for error in
+            [SubmitError::Busy, SubmitError::Unsure, behind, SubmitError::CutOff, SubmitError::Ending]
+        {
             assert_eq!(text(error).0, 1016);
         }
         assert!(text(SubmitError::TooLarge { found: 3, limit: 2 }).2.unwrap().contains("block limit"));
@@ -189,6 +192,9 @@ mod tests {
         assert!(discarded.message().contains(&format!("State already discarded for {hash:?}")));
         let unknown = chain(ChainError::UnknownBlock(format!("{hash:?}")));
         assert!(unknown.message().contains("UnknownBlock: Header was not found"));
+        let pruned = chain(myelin_chain::StoreError::BlockNotKept { number: 3, oldest: 9 }.into());
+        assert_eq!(pruned.code(), 4003);
+        assert!(pruned.message().contains("block 3 is not kept whole"), "{}", pruned.message());
         let method = call(CallError::UnknownMethod("Some_api".to_owned()));
         assert!(method.message().contains("Exported method Some_api is not found"));
     }

@@ -19,12 +19,12 @@ pub enum Location {
     Directory(PathBuf),
 }
 
-/// For how many blocks state is kept.
+/// For how many of the newest blocks something is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum History {
-    /// The state of every block.
+    /// For every block.
     Archive,
-    /// The states of this many newest blocks, at least 1.
+    /// For this many newest blocks, at least 1.
     Blocks(Number),
 }
 
@@ -35,6 +35,8 @@ pub struct Config {
     pub location: Location,
     /// For how many blocks state is kept.
     pub history: History,
+    /// For how many blocks extrinsics and certificates are kept, but for no fewer than state. Headers always are.
+    pub block_history: History,
     /// Bytes of database pages held in memory.
     pub cache_bytes: usize,
     /// Refuse to let the file grow beyond this many bytes, as if the disk were full.
@@ -49,6 +51,7 @@ impl Config {
         Self {
             location,
             history: History::Blocks(DEFAULT_HISTORY_BLOCKS),
+            block_history: History::Archive,
             cache_bytes: DEFAULT_CACHE_BYTES,
             max_bytes: None,
             verify: false,
@@ -68,5 +71,18 @@ impl Config {
     /// The same with another history.
     pub fn with_history(self, history: History) -> Self {
         Self { history, ..self }
+    }
+
+    /// The same with another history of blocks.
+    pub fn with_block_history(self, block_history: History) -> Self {
+        Self { block_history, ..self }
+    }
+
+    /// How many of the newest blocks are kept whole; nothing for all.
+    pub(crate) fn blocks_kept(&self) -> Option<Number> {
+        match (self.history, self.block_history) {
+            (History::Blocks(states), History::Blocks(blocks)) => Some(blocks.max(states).max(1)),
+            (History::Archive, _) | (_, History::Archive) => None,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions, Permissions},
-    io,
+    io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
@@ -21,7 +21,7 @@ use redb::{
 };
 
 use crate::{
-    backend::Capped,
+    backend::{Fuse, Fused},
     contain::{contain_panics, DropContained},
     snapshot::Snapshot,
     tables::{self, decode, meta, FORMAT_VERSION},
@@ -32,6 +32,8 @@ use crate::{
 const FILE_NAME: &str = "chain.redb";
 /// How the name of a database begins that is not complete yet. What a killed process leaves of one can be deleted.
 const STAGED_PREFIX: &str = ".chain.redb-";
+/// Bytes that are written to see whether there is room.
+const PROBE_BYTES: usize = 64 << 10;
 /// Before the user's mask takes its part.
 const FILE_MODE: u32 = 0o666;
 
@@ -44,7 +46,10 @@ pub struct Store {
 pub(crate) struct Shared {
     database: DropContained<Database>,
     pub(crate) history: History,
+    /// How many of the newest blocks are kept whole; nothing for all.
+    pub(crate) blocks_kept: Option<Number>,
     pins: Mutex<BTreeMap<Number, usize>>,
+    fuse: Arc<Fuse>,
     failed: AtomicBool,
     path: Option<PathBuf>,
     waymark: Option<Waymark>,
@@ -71,7 +76,8 @@ impl Store {
     /// When the file is in use, is not a database of this format, is damaged, or cannot be created.
     pub fn open(config: &Config) -> Result<Self> {
         let path = file_path(config);
-        let opened = contain_panics(|| open_database(config));
+        let fuse = Arc::new(Fuse::default());
+        let opened = contain_panics(|| open_database(config, &fuse));
         let database = opened.map_err(|panic| engine_panic(path.as_deref(), &panic))??;
         let waymark = path.as_deref().and_then(Path::parent).map(Waymark::open).transpose();
         let waymark = waymark.map_err(StoreError::from_io)?;
@@ -87,7 +93,9 @@ impl Store {
         let shared = Shared {
             database: DropContained::new(database),
             history: config.history,
+            blocks_kept: config.blocks_kept(),
             pins: Mutex::default(),
+            fuse,
             failed: AtomicBool::new(false),
             path,
             waymark,
@@ -97,6 +105,7 @@ impl Store {
         };
         let store = Self { shared: Arc::new(shared) };
         store.write(prepare_tables)?;
+        store.shared.fuse.arm();
         Ok(store)
     }
 
@@ -114,11 +123,15 @@ impl Store {
         }
     }
 
-    /// What the database holds now. Later commits do not change what a snapshot shows.
+    /// What the database holds now. Later commits do not change what a snapshot shows, nor does a later failure to write.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// [`StoreError::Closed`] when something could not be written; when the database cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot> {
+        // Behind a blown fuse, the engine shows what is not on disk.
+        if self.shared.fuse.is_blown() {
+            return Err(StoreError::Closed);
+        }
         contain_panics(|| Snapshot::new(self.shared.database.begin_read()?))
             .map_err(|panic| engine_panic(self.shared.path.as_deref(), &panic))?
     }
@@ -133,6 +146,21 @@ impl Store {
     /// For how many blocks state is kept.
     pub fn history(&self) -> History {
         self.shared.history
+    }
+
+    /// Whether the disk takes nothing more, as far as one can tell by writing a little beside the database.
+    pub fn has_no_room(&self) -> bool {
+        let directory = self.shared.path.as_deref().and_then(Path::parent);
+        let probe = |directory| {
+            let mut file = tempfile::tempfile_in(directory)?;
+            file.write_all(&[0; PROBE_BYTES])?;
+            file.sync_all()
+        };
+        self.shared.fuse.is_blown()
+            || directory.is_some_and(|directory| {
+                probe(directory)
+                    .is_err_and(|error| matches!(StoreError::from_io(error), StoreError::DiskFull))
+            })
     }
 
     /// What was done since it was opened, and what it takes up.
@@ -165,6 +193,10 @@ impl Store {
             Ok(value)
         })
         .unwrap_or_else(|panic| Err(engine_panic(self.shared.path.as_deref(), &panic)));
+        let result = match self.shared.fuse.take_error() {
+            Some(refused) => Err(StoreError::from_io(refused)),
+            None => result,
+        };
         match &result {
             Ok(_) => self.note_tip(),
             Err(error) if error.is_fatal() => self.shared.failed.store(true, Ordering::Release),
@@ -226,15 +258,15 @@ impl Shared {
     }
 }
 
-fn open_database(config: &Config) -> Result<Database> {
+fn open_database(config: &Config, fuse: &Arc<Fuse>) -> Result<Database> {
     match &config.location {
-        Location::Memory => build(config, InMemoryBackend::new(), Path::new("memory")),
+        Location::Memory => build(config, InMemoryBackend::new(), Path::new("memory"), fuse),
         Location::Directory(directory) => {
             let path = directory.join(FILE_NAME);
             match OpenOptions::new().read(true).write(true).open(&path) {
-                Ok(file) => open_file(config, file, &path),
+                Ok(file) => open_file(config, file, &path, fuse),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    create_file(config, directory, &path)
+                    create_file(config, directory, &path, fuse)
                 }
                 Err(source) => Err(StoreError::Unreachable { path, source }),
             }
@@ -243,24 +275,24 @@ fn open_database(config: &Config) -> Result<Database> {
 }
 
 /// Opens a file that is there. One without content was a database once: a new one has its name only when it is complete.
-fn open_file(config: &Config, file: File, path: &Path) -> Result<Database> {
+fn open_file(config: &Config, file: File, path: &Path, fuse: &Arc<Fuse>) -> Result<Database> {
     let metadata =
         file.metadata().map_err(|source| StoreError::Unreachable { path: path.to_owned(), source })?;
     match metadata.len() {
         0 => Err(StoreError::EmptyFile { path: path.to_owned() }),
-        _ => build(config, file_backend(file, path)?, path),
+        _ => build(config, file_backend(file, path)?, path, fuse),
     }
 }
 
 /// Makes a database under a temporary name, and gives it its own when it is complete.
-fn create_file(config: &Config, directory: &Path, path: &Path) -> Result<Database> {
+fn create_file(config: &Config, directory: &Path, path: &Path, fuse: &Arc<Fuse>) -> Result<Database> {
     let unreachable = |source| StoreError::Unreachable { path: path.to_owned(), source };
     fs::create_dir_all(directory).map_err(unreachable)?;
     // Readable for others as any file, unlike what is temporary for good.
     let mut builder = tempfile::Builder::new();
     builder.prefix(STAGED_PREFIX).permissions(Permissions::from_mode(FILE_MODE));
     let (file, staged) = builder.tempfile_in(directory).map_err(unreachable)?.into_parts();
-    let database = build(config, file_backend(file, path)?, path)?;
+    let database = build(config, file_backend(file, path)?, path, fuse)?;
     staged.persist_noclobber(path).map_err(|refused| match refused.error.kind() {
         // Another process was faster.
         io::ErrorKind::AlreadyExists => StoreError::Locked { path: path.to_owned() },
@@ -275,13 +307,13 @@ fn file_backend(file: File, path: &Path) -> Result<FileBackend> {
     FileBackend::new(file).map_err(|error| open_error(error, path))
 }
 
-fn build(config: &Config, backend: impl StorageBackend, path: &Path) -> Result<Database> {
+fn build(config: &Config, backend: impl StorageBackend, path: &Path, fuse: &Arc<Fuse>) -> Result<Database> {
     let started = path.to_owned();
     Database::builder()
         .set_cache_size(config.cache_bytes)
         .set_check_integrity_on_open(config.verify)
         .set_repair_callback(move |repair| report_repair(&started, repair.progress()))
-        .create_with_backend(Capped::new(backend, config.max_bytes))
+        .create_with_backend(Fused::new(backend, config.max_bytes, Arc::clone(fuse)))
         .map_err(|error| open_error(error, path))
 }
 

@@ -95,6 +95,14 @@ pub enum StoreError {
         /// The oldest block whose state is kept.
         oldest: Number,
     },
+    /// Of this block, only the header is kept.
+    #[error("block {number} is not kept whole, the oldest one that is, is block {oldest}; keep a longer history of blocks, or ask a node that does")]
+    BlockNotKept {
+        /// The block asked for.
+        number: Number,
+        /// The oldest block, besides block 0, that is kept whole.
+        oldest: Number,
+    },
     /// There is no such block.
     #[error("block {number} does not exist, the tip is block {tip}")]
     NoSuchBlock {

@@ -10,7 +10,8 @@
 //! - The *journal* row of block `n` lists the nodes that `n` added (*born*) and the ones it made unreachable (*died*).
 //!   A dead node stays until every state that contains it has left the history window.
 //! - A node that is added again while its death is still pending is *revived*: the pending death no longer counts.
-//! - *History* says for how many blocks state is kept. Blocks themselves are always kept.
+//! - *History* says for how many blocks state is kept. Another one says so of extrinsics and certificates.
+//!   Headers are always kept.
 //!
 //! This is the only crate that knows the database engine. It knows nothing of what the bytes mean.
 

@@ -10,6 +10,7 @@ use crate::{
     database::{read_genesis, read_tip},
     error::Hex,
     tables::{self, decode, unseal, HeaderRow},
+    write::first_whole_block,
     BlockRecord, Hash, Number, Result, StoreError, Tip,
 };
 
@@ -68,6 +69,16 @@ impl Snapshot {
         self.chain.map(|chain| chain.oldest_state).ok_or(StoreError::Empty)
     }
 
+    /// The oldest block from which on all blocks are kept whole; 0 when nothing was discarded.
+    ///
+    /// # Errors
+    /// When the table is damaged.
+    pub fn oldest_block(&self) -> Result<Number> {
+        let read = || first_whole_block(&self.open.transaction.open_table(tables::BODIES)?);
+        let first = contain_panics(read).map_err(StoreError::corrupt)??;
+        Ok(first.filter(|number| *number > 1).unwrap_or_default())
+    }
+
     /// The hash of block `number`.
     ///
     /// # Errors
@@ -111,13 +122,16 @@ impl Snapshot {
     /// Header, body and certificate of block `number`.
     ///
     /// # Errors
-    /// When a row is damaged, or only a part of the block is there.
+    /// [`StoreError::BlockNotKept`] when it was discarded; when a row is damaged, or only a part of the block is there.
     pub fn block(&self, number: Number) -> Result<Option<BlockRecord>> {
         match (self.header(number)?, self.body(number)?, self.certificate(number)?) {
             (Some(header), Some(body), Some(certificate)) => {
                 Ok(Some(BlockRecord { number, header, body, certificate }))
             }
             (None, None, None) => Ok(None),
+            (Some(_), None, None) if number < self.oldest_block()? => {
+                Err(StoreError::BlockNotKept { number, oldest: self.oldest_block()? })
+            }
             _ => Err(StoreError::corrupt(format_args!("a part of block {number} is missing"))),
         }
     }

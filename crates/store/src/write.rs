@@ -14,7 +14,7 @@ use crate::{
 
 /// How many journal rows an archive keeps, for reverting.
 const ARCHIVE_JOURNAL_ROWS: Number = crate::DEFAULT_HISTORY_BLOCKS;
-/// How many states one block discards at most, so that catching up after a pin or a longer window stays bounded.
+/// How many states, and how many blocks, one block discards at most, so that catching up after a pin or a longer window stays bounded.
 const MAX_DISCARDED_PER_BLOCK: usize = 16;
 
 impl Store {
@@ -55,6 +55,7 @@ impl Store {
                 }
                 node_tables.apply(block.number, changes.borrow())?;
                 block_tables.insert(block)?;
+                self.discard_old_blocks(&mut block_tables, block.number)?;
                 tip = Tip { number: block.number, hash: block.hash() };
                 if let Some(oldest) = self.discard_old_states(&mut node_tables, tip.number)? {
                     oldest_state = oldest;
@@ -89,6 +90,7 @@ impl Store {
                 }
                 net.add(changes.borrow());
                 block_tables.insert(block)?;
+                self.discard_old_blocks(&mut block_tables, block.number)?;
                 tip = Tip { number: block.number, hash: block.hash() };
             }
             if tip.number == first {
@@ -98,21 +100,6 @@ impl Store {
             drop(block_tables);
             put_meta(transaction, meta::OLDEST_STATE, &tip.number)?;
             put_meta(transaction, meta::TIP, &tip)
-        })
-    }
-
-    /// Replaces the certificate of a committed block, for instance by one with more signatures.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchBlock`] when there is no block `number`.
-    pub fn replace_certificate(&self, number: Number, certificate: &[u8]) -> Result<()> {
-        self.write(|transaction| {
-            let (tip, _) = read_tip(&transaction.open_table(tables::META)?)?.ok_or(StoreError::Empty)?;
-            if number > tip.number {
-                return Err(StoreError::NoSuchBlock { number, tip: tip.number });
-            }
-            transaction.open_table(tables::CERTIFICATES)?.insert(number, seal(certificate).as_slice())?;
-            Ok(())
         })
     }
 
@@ -179,6 +166,25 @@ impl Store {
         }
         Ok(oldest_state)
     }
+
+    /// Discards extrinsics and certificates of blocks that have left the history window, but for block 0.
+    fn discard_old_blocks(&self, block_tables: &mut BlockTables<'_>, tip: Number) -> Result<()> {
+        let Some(kept) = self.shared.blocks_kept else { return Ok(()) };
+        let newest_discarded =
+            tip.saturating_sub(kept).min(self.lowest_pin().map_or(Number::MAX, |pin| pin.saturating_sub(1)));
+        for _ in 0..MAX_DISCARDED_PER_BLOCK {
+            match first_whole_block(&block_tables.bodies)? {
+                Some(number) if number <= newest_discarded => block_tables.remove_content(number)?,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The oldest block, besides block 0, that is kept whole.
+pub fn first_whole_block(bodies: &impl ReadableTable<Number, &'static [u8]>) -> Result<Option<Number>> {
+    Ok(bodies.range(1..)?.next().transpose()?.map(|(number, _)| number.value()))
 }
 
 /// The tables that hold blocks, open for writing.
@@ -212,9 +218,14 @@ impl<'txn> BlockTables<'txn> {
     pub fn remove(&mut self, number: Number) -> Result<()> {
         let hash = self.hash_of(number)?;
         self.headers.remove(number)?;
-        self.certificates.remove(number)?;
         self.numbers.remove(hash)?;
+        self.remove_content(number)
+    }
+
+    /// Leaves of a block what tells its hash.
+    fn remove_content(&mut self, number: Number) -> Result<()> {
         self.bodies.remove(number)?;
+        self.certificates.remove(number)?;
         Ok(())
     }
 

@@ -80,16 +80,6 @@ fn a_chain_starts_once() {
 }
 
 #[test]
-fn a_certificate_can_be_replaced() {
-    let store = memory();
-    let mut model = Model::start(&store, state([1]));
-    model.commit(&store, state([2]), 0);
-    store.replace_certificate(1, b"better").unwrap();
-    assert_eq!(store.snapshot().unwrap().certificate(1).unwrap().unwrap(), b"better");
-    assert!(matches!(store.replace_certificate(2, b""), Err(StoreError::NoSuchBlock { number: 2, tip: 1 })));
-}
-
-#[test]
 fn records_are_removed_and_written_together() {
     let store = memory();
     for key in [b"a", b"b", b"c"] {

@@ -143,11 +143,13 @@ fn another_format_version_is_refused() {
     assert!(matches!(error, StoreError::FormatVersion { found: 99, expected: 2 }), "{error:?}");
 }
 
-/// Commits large blocks until the database refuses, checks that it then refuses everything and has lost nothing, and
-/// closes it.
+/// Commits large blocks until the database refuses, checks that it then refuses everything, has lost nothing and can still be
+/// read, and closes it.
 fn fill(config: &Config) -> Model {
-    let store = Store::open(config).unwrap();
+    // What is read is in the file then, and not in memory.
+    let store = Store::open(&Config { cache_bytes: 0, ..config.clone() }).unwrap();
     let mut model = Model::start(&store, state([0]));
+    let mut snapshot = store.snapshot().unwrap();
     let error = loop {
         let (mut record, changes) = model.next(&state([1]), 0);
         record.certificate = vec![1; 400_000];
@@ -155,6 +157,7 @@ fn fill(config: &Config) -> Model {
             Ok(()) => model.blocks.push((record, state([1]))),
             Err(error) => break error,
         }
+        snapshot = store.snapshot().unwrap();
         assert!(model.tip() < 100, "the limit has no effect");
     };
     assert!(matches!(error, StoreError::DiskFull), "{error:?}");
@@ -164,7 +167,8 @@ fn fill(config: &Config) -> Model {
         matches!(store.commit(&[(next.clone(), changes.clone())]), Err(StoreError::Closed)),
         "writing went on"
     );
-    model.check_blocks(&store.snapshot().unwrap());
+    model.check(&snapshot);
+    assert!(matches!(store.snapshot(), Err(StoreError::Closed)), "what is not on disk is shown");
     model
 }
 

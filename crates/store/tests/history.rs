@@ -58,6 +58,24 @@ fn a_shorter_window_takes_effect_on_reopening() {
 }
 
 #[test]
+fn a_shorter_history_of_blocks_leaves_headers_and_the_genesis() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config::directory(directory.path()).with_history(History::Blocks(2));
+    let store = Store::open(&config).unwrap();
+    let mut model = Model::start(&store, state([0]));
+    (1..40).for_each(|name| model.commit(&store, state([name]), 0));
+    drop(store);
+    let store = Store::open(&config.with_block_history(History::Blocks(5))).unwrap();
+    for name in 40..44 {
+        model.commit(&store, state([name]), 0);
+        model.discard_blocks(Some(5), None);
+    }
+    (model.oldest_state, model.oldest_block) = (42, 39);
+    model.check(&store.snapshot().unwrap());
+    assert!(matches!(store.export(), Err(StoreError::BlockNotKept { number: 1, oldest: 39 })));
+}
+
+#[test]
 fn reverting_is_refused_where_nothing_is_kept() {
     let store = Store::open(&Config::memory().with_history(History::Blocks(2))).unwrap();
     let mut model = Model::start(&store, state([0]));
@@ -103,17 +121,25 @@ proptest! {
     #[test]
     fn any_history_leaves_exactly_the_kept_states(
         history in history(),
+        block_history in history(),
         genesis in any_state(),
         steps in proptest::collection::vec(step(), 1..60),
     ) {
-        let store = Store::open(&Config::memory().with_history(history)).unwrap();
+        let config = Config::memory().with_history(history).with_block_history(block_history);
+        let store = Store::open(&config).unwrap();
+        let kept = match (history, block_history) {
+            (History::Blocks(states), History::Blocks(blocks)) => Some(blocks.max(states)),
+            _ => None,
+        };
         let mut model = Model::start(&store, genesis);
         let mut pins = Vec::<myelin_store::Pin>::new();
         for (salt, step) in (0u8..).zip(steps) {
             match step {
                 Step::Commit(state) => {
+                    let pinned = pins.iter().map(myelin_store::Pin::number).min();
                     model.commit(&store, state, salt);
-                    model.discard(history, pins.iter().map(myelin_store::Pin::number).min());
+                    model.discard(history, pinned);
+                    model.discard_blocks(kept, pinned);
                 }
                 Step::CommitNewest(states) => {
                     let pinned = pins.iter().map(myelin_store::Pin::number).min();
@@ -122,6 +148,7 @@ proptest! {
                         let next = model.next(&state, salt);
                         model.blocks.push((next.0.clone(), state));
                         model.discard(history, pinned);
+                        model.discard_blocks(kept, pinned);
                         next
                     }).collect();
                     store.commit_newest_state(&blocks).unwrap();

@@ -134,6 +134,9 @@ pub enum SubmitError {
     /// The node only follows, and has nobody to follow.
     #[error("this node only follows its network, and none of its peers is connected, so that what is submitted here would reach no block; submit to another node; this one's /health and log say which peers it misses")]
     CutOff,
+    /// The node can write nothing, and ends soon.
+    #[error("this node can write nothing to its disk any more and ends soon; submit to another node")]
+    Ending,
     /// Too many submissions are being checked.
     #[error("the node is busy checking transactions; submit again in a moment")]
     Busy,
@@ -192,7 +195,7 @@ pub struct PoolStatus {
     pub bytes: usize,
 }
 
-/// Why a node cannot judge transactions: its network is ahead, or may be, or out of reach.
+/// Why a node cannot judge transactions: its network is ahead, or may be, or out of reach, or will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
     /// It has just started, and has not heard how far the others are.
@@ -206,6 +209,8 @@ pub enum Behind {
     },
     /// It only follows the others, and is connected to none of them.
     CutOff,
+    /// It can write nothing, so that it will never see the next block.
+    Ending,
 }
 
 impl From<Behind> for SubmitError {
@@ -214,6 +219,7 @@ impl From<Behind> for SubmitError {
             Behind::Unsure => Self::Unsure,
             Behind::By { number, age_ms } => Self::Behind { number, age_s: age_ms / 1_000 },
             Behind::CutOff => Self::CutOff,
+            Behind::Ending => Self::Ending,
         }
     }
 }

@@ -137,6 +137,7 @@ impl Setup {
         let mut config = NodeConfig::new(self.chain.clone(), location);
         config.store.max_bytes = self.max_database_bytes;
         config.store.history = self.settings.history;
+        config.store.block_history = self.settings.block_history;
         config.metrics = self.settings.metrics_address.map(|address| MetricsOptions {
             others: vec![Arc::new(engine_metrics), measured.text_source()],
             ..MetricsOptions::at(address)

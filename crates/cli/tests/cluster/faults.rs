@@ -258,11 +258,46 @@ fn a_node_that_is_asked_to_end_does_so_without_an_alarm() {
 }
 
 #[test]
+fn a_node_that_finds_only_pruned_blocks_says_so_and_gets_them_from_an_archive() {
+    let mut network = Network::start(2, BLOCK_TIME);
+    network.wait_for_blocks(2);
+    network.kill(0);
+    network.start_node_with(0, &["--history", "2", "--block-history", "4"], |_| {});
+    wait_until("old blocks are discarded", || network.node(0).height() >= 24);
+    let old = network.node(1).block(3);
+    assert_eq!(network.node(0).block(3), old, "headers stay");
+    let asked = network.node(0).rpc.answer("chain_getBlock", serde_json::json!([old.0])).expect("an answer");
+    assert!(asked["error"]["message"].to_string().contains("block 3 is not kept whole"), "{asked}");
+    let late = network.start_follower_of("late", &[network.consensus_address(0)]);
+    wait_until("it says what is missing", || {
+        let (status, health) = late.rpc.health(None).expect("an answer");
+        let reason = health["reason"].as_str().unwrap_or_default();
+        status == 503 && reason.contains("has block 1,") && reason.contains("on only")
+    });
+    assert_eq!(late.height(), 0);
+    drop(late);
+    let late = network.start_follower("late", &[]);
+    let goal = network.node(1).height();
+    wait_until("the archive has them", || late.height() >= goal);
+    assert_eq!(late.block(3), old);
+}
+
+#[test]
 fn a_full_disk_ends_the_validator_and_not_the_chain() {
     let mut network = Network::start(4, BLOCK_TIME);
     network.wait_for_blocks(4);
     network.kill(0);
     network.start_node_with(0, &["--max-database-bytes", "1"], |_| {});
+    // It goes on answering for a while, from its disk as well.
+    let node = network.node(0);
+    let reason = || node.rpc.health(None).map(|(_, health)| health["reason"].to_string()).unwrap_or_default();
+    wait_until("it says that its disk is full", || reason().contains("no space left"));
+    assert_eq!(node.block(2), network.node(1).block(2));
+    let account =
+        serde_json::json!(["0x26aa394eea5630e07c48ae0c9558cef7b99d880ec681799c0cf30e8886371da9", 1]);
+    assert!(node.ask("state_getKeysPaged", account).as_array().is_some_and(|keys| !keys.is_empty()));
+    let refused = node.rpc.answer("author_submitExtrinsic", serde_json::json!(["0x00"])).expect("an answer");
+    assert!(refused["error"]["data"].to_string().contains("ends soon"), "{refused}");
     let (status, log) = network.wait_for_end(0);
     assert!(!status.success(), "a supervisor has to notice");
     assert!(log.contains("space"), "{log}");

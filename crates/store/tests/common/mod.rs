@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use myelin_store::{BlockRecord, Config, History, NodeChanges, Number, Snapshot, Store};
+use myelin_store::{BlockRecord, Config, History, NodeChanges, Number, Snapshot, Store, StoreError};
 use sp_crypto_hashing::blake2_256;
 
 /// A node is named by a small number; there are few of them, so that histories bring dead ones back.
@@ -40,13 +40,14 @@ pub fn block(number: Number, state: &State, salt: u8) -> BlockRecord {
 pub struct Model {
     pub blocks: Vec<(BlockRecord, State)>,
     pub oldest_state: Number,
+    pub oldest_block: Number,
 }
 
 impl Model {
     pub fn start(store: &Store, genesis: State) -> Self {
         let record = block(0, &genesis, 0);
         store.initialize(&record, &changes(&State::new(), &genesis).inserted).unwrap();
-        Self { blocks: vec![(record, genesis)], oldest_state: 0 }
+        Self { blocks: vec![(record, genesis)], ..Self::default() }
     }
 
     pub fn tip(&self) -> Number {
@@ -72,6 +73,15 @@ impl Model {
         }
     }
 
+    /// What it discards of blocks, when the newest `kept` are kept whole.
+    pub fn discard_blocks(&mut self, kept: Option<Number>, pinned: Option<Number>) {
+        let Some(kept) = kept else { return };
+        let window = (self.tip() + 1).saturating_sub(kept).min(pinned.unwrap_or(Number::MAX));
+        let first = self.oldest_block.max(1);
+        let first = window.clamp(first, first + DISCARDED_PER_COMMIT);
+        self.oldest_block = if first > 1 { first } else { 0 };
+    }
+
     /// The store shows exactly these blocks, and exactly the nodes of the kept states.
     pub fn check(&self, snapshot: &Snapshot) {
         self.check_blocks(snapshot);
@@ -89,8 +99,19 @@ impl Model {
     pub fn check_blocks(&self, snapshot: &Snapshot) {
         assert_eq!(snapshot.tip().unwrap().number, self.tip());
         assert_eq!(snapshot.genesis(), Some(self.blocks[0].0.hash()));
+        assert_eq!(snapshot.oldest_block().unwrap(), self.oldest_block);
         for (record, _) in &self.blocks {
-            assert_eq!(snapshot.block(record.number).unwrap().as_ref(), Some(record));
+            let is_kept = record.number == 0 || record.number >= self.oldest_block;
+            match snapshot.block(record.number) {
+                Ok(found) => {
+                    assert!(is_kept && found.as_ref() == Some(record), "{record:?}, found {found:?}")
+                }
+                Err(StoreError::BlockNotKept { number, oldest }) => {
+                    assert!(!is_kept && (number, oldest) == (record.number, self.oldest_block), "{record:?}")
+                }
+                Err(error) => panic!("{error}"),
+            }
+            assert_eq!(snapshot.header(record.number).unwrap().as_ref(), Some(&record.header));
             assert_eq!(snapshot.number_of(&record.hash()).unwrap(), Some(record.number));
         }
         assert_eq!(snapshot.block(self.tip() + 1).unwrap(), None);
