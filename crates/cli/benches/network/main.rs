@@ -1,6 +1,9 @@
 //! What networks of real processes on one machine do: how evenly blocks come and what an idle network costs, how many
 //! transfers become final, what a dead validator costs, how fast nodes catch up. `cargo bench -p myelin --bench network`;
 //! Linux, where `/proc` tells processor time and memory. A word after `--` selects the measurements with it in their name.
+//!
+//! `MYELIN_PROGRAM` names another program than the one of this build, and `MYELIN_OTHER_PROGRAM` one whose replay is measured by
+//! turns with it.
 
 // The figures are the result.
 #![allow(clippy::print_stdout)]
@@ -23,6 +26,10 @@ const MISSED_BLOCKS: u64 = 20;
 /// Blocks of the chain that a late node replays, and transfers in each.
 const REPLAYED_BLOCKS: u64 = 1_000;
 const TRANSFERS_PER_BLOCK: usize = 100;
+/// Blocks after which the node that has the chain keeps no state of these any more.
+const SETTLED_AFTER: u64 = 260;
+/// How many nodes do so, one after another.
+const REPLAYS: usize = 4;
 
 fn main() {
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
@@ -125,8 +132,20 @@ fn measure_replay(name: &str) {
     let (sent_from, url) = (node.height() + 1, node.http.clone());
     transfers::send_each_block(&signed, node, &url);
     let last = node.height();
-    let follower = cluster.start_follower();
-    let begin = follower.wait_for_height(sent_from.max(first + 1));
+    // At its pace of blocks, discarding the states of these would take a tenth of its time while it is asked.
+    node.wait_for_height(last + SETTLED_AFTER);
+    for round in 1..=REPLAYS {
+        for (index, program) in nodes::programs().iter().enumerate() {
+            let follower = cluster.start_follower(program, &format!("follower-{round}-{index}"));
+            let figures = replay(node, &follower, sent_from.max(first + 1), last);
+            report(&format!("{name},program={index}"), &figures);
+        }
+    }
+}
+
+/// What it takes `follower` to get from block `first` to `last`, which `node` has.
+fn replay(node: &Node, follower: &Node, first: u64, last: u64) -> String {
+    let begin = follower.wait_for_height(first);
     let (started, before) = (follower.height(), follower.processor_time());
     let end = follower.wait_for_height(last);
     let used = follower.processor_time() - before;
@@ -135,8 +154,5 @@ fn measure_replay(name: &str) {
     let (rate, moved) = (blocks as f64 / seconds, transfers as f64 / seconds);
     let mean = transfers as f64 / blocks as f64;
     let each = used.as_secs_f64() * 1_000.0 / blocks as f64;
-    report(
-        name,
-        &format!("{blocks} blocks of {mean:.0} transfers: {rate:.0} blocks/s, {moved:.0} transfers/s, {each:.1} ms of processor time a block"),
-    );
+    format!("{blocks} blocks of {mean:.0} transfers: {rate:.0} blocks/s, {moved:.0} transfers/s, {each:.1} ms of processor time a block")
 }

@@ -18,8 +18,22 @@ const POLL: Duration = Duration::from_millis(10);
 /// Parts of a second in which the system counts processor time.
 const TICKS_PER_SECOND: u64 = 100;
 
-fn myelin() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_myelin"));
+/// Names a program to measure instead of the one that was built with this.
+const PROGRAM: &str = "MYELIN_PROGRAM";
+/// Names another one to measure by turns with it, where a measurement can do so.
+const OTHER_PROGRAM: &str = "MYELIN_OTHER_PROGRAM";
+
+/// The programs to measure by turns.
+pub fn programs() -> Vec<PathBuf> {
+    [Some(program()), std::env::var_os(OTHER_PROGRAM).map(PathBuf::from)].into_iter().flatten().collect()
+}
+
+fn program() -> PathBuf {
+    std::env::var_os(PROGRAM).map_or_else(|| env!("CARGO_BIN_EXE_myelin").into(), PathBuf::from)
+}
+
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_remove("MYELIN_NODE").env_remove("MYELIN_WALLET_PASSWORD").stdin(Stdio::null());
     command
 }
@@ -66,7 +80,7 @@ impl Cluster {
         let directory = tempfile::tempdir().expect("temporary directory");
         let path = directory.path().join("network");
         let count = validators.to_string();
-        let status = myelin()
+        let status = command(&program())
             .arg("init")
             .arg(&path)
             .args(["--validators", &count, "--block-time", block_time])
@@ -91,16 +105,16 @@ impl Cluster {
                 false => addresses.arguments("--p2p-peers", "--gossip-peers"),
             });
         }
-        self.nodes[index] = Some(Node::start(&name, self.directory.path(), arguments));
+        self.nodes[index] = Some(Node::start(&program(), &name, self.directory.path(), arguments));
     }
 
     /// A node that is no validator and has nothing yet.
-    pub fn start_follower(&self) -> Node {
-        let mut arguments = self.common_arguments("follower");
+    pub fn start_follower(&self, program: &Path, name: &str) -> Node {
+        let mut arguments = self.common_arguments(name);
         for addresses in &self.addresses {
             arguments.extend(addresses.arguments("--p2p-peers", "--gossip-peers"));
         }
-        Node::start("follower", self.directory.path(), arguments)
+        Node::start(program, name, self.directory.path(), arguments)
     }
 
     fn common_arguments(&self, base_path: &str) -> Vec<String> {
@@ -152,11 +166,15 @@ pub struct Node {
 }
 
 impl Node {
-    fn start(name: &str, logs: &Path, arguments: Vec<String>) -> Self {
+    fn start(program: &Path, name: &str, logs: &Path, arguments: Vec<String>) -> Self {
         let log: PathBuf = logs.join(format!("{name}.log"));
         let stderr = File::options().create(true).append(true).open(&log).expect("a log");
-        let mut process =
-            myelin().args(&arguments).stdout(Stdio::piped()).stderr(stderr).spawn().expect("it starts");
+        let mut process = command(program)
+            .args(&arguments)
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .expect("it starts");
         let mut line = String::new();
         let stdout = process.stdout.take().expect("piped");
         BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
