@@ -259,7 +259,25 @@ fn states_of_the_window_are_readable_and_older_ones_say_that_they_are_gone() {
     assert!(chain.block(&hashes[1]).unwrap().is_some(), "blocks are kept");
     let unknown = chain.state(&Hash::repeat_byte(9)).err().unwrap();
     assert!(matches!(unknown, ChainError::UnknownBlock(_)) && unknown.to_string().contains("UnknownBlock"));
-    assert_eq!((chain.oldest_state().unwrap(), chain.history_min()), (6, 0));
+    assert_eq!((chain.oldest_state().unwrap(), chain.history_min().unwrap()), (6, 0));
+}
+
+#[test]
+fn blocks_of_the_window_are_given_and_a_range_that_begins_before_it_is_empty() {
+    let config =
+        StoreConfig::memory().with_history(History::Blocks(2)).with_block_history(History::Blocks(4));
+    let chain = open(&config);
+    let hashes: Vec<_> =
+        std::iter::once(chain.genesis_hash()).chain((0..9).map(|_| commit_empty(&chain))).collect();
+    let given = |first| {
+        let blocks = chain.decided(first..=20).unwrap();
+        blocks.map(|block| block.unwrap().block.number()).collect::<Vec<_>>()
+    };
+    assert_eq!((chain.history_min().unwrap(), given(6)), (6, vec![6, 7, 8, 9]));
+    assert_eq!((given(5), given(8)), (vec![], vec![8, 9]));
+    assert!(chain.block(&hashes[0]).unwrap().is_some(), "the genesis is kept");
+    let error = chain.block(&hashes[5]).err().unwrap().to_string();
+    assert!(error.contains("block 5 is not kept whole, the oldest one that is, is block 6"), "{error}");
 }
 
 #[test]
