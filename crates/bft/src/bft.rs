@@ -51,15 +51,20 @@ impl Bft {
         Ok(Self { listener: Some(listener), ..self })
     }
 
+    /// Where it listens, or is to listen.
+    pub fn address(&self) -> SocketAddr {
+        match self.listener.as_ref().map(TcpListener::local_addr) {
+            Some(Ok(bound)) => bound,
+            _ => self.config.listen,
+        }
+    }
+
     /// Where others reach this node, on whatever host it is: `/tcp/<port>/p2p/<name>`. Makes its name when there is none.
     ///
     /// # Errors
     /// When the file with its network key cannot be read, or made.
     pub fn introduction(&self) -> Result<String, BftError> {
-        let address = match self.listener.as_ref().map(TcpListener::local_addr) {
-            Some(Ok(bound)) => bound,
-            _ => self.config.listen,
-        };
+        let address = self.address();
         self.create_home()?;
         let name = network_key::load_or_create(&self.config.network_key_path())?.public().to_peer_id();
         Ok(format!("/tcp/{}/p2p/{name}", address.port()))

@@ -31,8 +31,9 @@ pub(crate) struct NotOpen;
 pub(crate) struct Overlay {
     /// In the order in which keys were first written. The hasher has a secret: users choose parts of the keys.
     entries: IndexMap<Vec<u8>, Entry, RandomState>,
-    /// The keys in order, once somebody has asked for them.
-    ordered: Option<BTreeSet<Vec<u8>>>,
+    /// The keys of the first entries in order: those that there were when somebody asked for the order. Most keys are written
+    /// after that, and keeping each of them in order at once would cost more.
+    ordered: BTreeSet<Vec<u8>>,
     /// What open transactions replaced, oldest first.
     journal: Vec<Undo>,
     /// For each open transaction, how long the journal was when it began.
@@ -185,9 +186,6 @@ impl Overlay {
     }
 
     fn place(&mut self, key: Vec<u8>, entry: Entry) {
-        if let Some(ordered) = self.ordered.as_mut().filter(|ordered| !ordered.contains(&key)) {
-            ordered.insert(key.clone());
-        }
         let undo = match self.entries.insert_full(key, entry) {
             (_, None) => Undo::Added,
             (index, Some(replaced)) => Undo::Replaced(index, replaced),
@@ -214,8 +212,9 @@ impl Overlay {
         self.root = None;
         match undo {
             Undo::Added => {
-                if let (Some((key, _)), Some(ordered)) = (self.entries.pop(), &mut self.ordered) {
-                    ordered.remove(&key);
+                let taken = self.entries.pop();
+                if let Some((key, _)) = taken.filter(|_| self.ordered.len() > self.entries.len()) {
+                    self.ordered.remove(&key);
                 }
             }
             Undo::Replaced(index, replaced) => {
@@ -232,7 +231,9 @@ impl Overlay {
     }
 
     fn ordered(&mut self) -> &BTreeSet<Vec<u8>> {
-        self.ordered.get_or_insert_with(|| self.entries.keys().cloned().collect())
+        let written_since = self.entries.get_range(self.ordered.len()..);
+        self.ordered.extend(written_since.into_iter().flat_map(|entries| entries.keys().cloned()));
+        &self.ordered
     }
 }
 

@@ -171,12 +171,12 @@ impl Setup {
         Ok(config)
     }
 
-    fn ready(&self, node: &NodeHandle, gossip: &GossipHandle) -> Ready {
+    fn ready(&self, node: &NodeHandle, p2p: SocketAddr, gossip: &GossipHandle) -> Ready {
         Ready {
             rpc: node.ws_url(),
             http: node.http_url(),
             genesis: format!("{:?}", node.chain().genesis_hash()),
-            p2p: self.settings.p2p_listen.as_ref().map(ToString::to_string),
+            p2p: self.settings.p2p_listen.as_ref().map(|_| multiaddress(p2p)),
             p2p_peers: self.settings.p2p_peers.len(),
             discovery: self.settings.discovery,
             gossip: gossip.listen_addresses().first().map(ToString::to_string),
@@ -189,12 +189,28 @@ impl Setup {
 
 fn bft_config(settings: &NodeSettings, base_path: &Path) -> Result<BftConfig> {
     let listen = settings.p2p_listen.as_ref().map_or(Ok(ANY_PORT), socket_address)?;
-    let peers = settings.p2p_peers.iter().map(|peer| peer.to_string().parse()).collect::<Result<_, _>>()?;
+    let peers = peer_addresses("p2p-peers", &settings.p2p_peers)?;
+    peer_addresses("gossip-peers", &settings.gossip_peers)?;
     let config = BftConfig::new(consensus_home(base_path), listen).with_peers(peers);
     if settings.validator {
         return Ok(config.with_key(consensus_key::load(&base_path.join(KEY_FILE))?));
     }
     Ok(config)
+}
+
+/// The addresses of a list of peers.
+fn peer_addresses(key: &str, peers: &[Multiaddr]) -> Result<Vec<PeerAddress>> {
+    let parse = |peer: &Multiaddr| match peer.is_empty() {
+        true => bail!("{key}: an entry is empty; is there a comma too many?"),
+        false => peer.to_string().parse().with_context(|| key.to_owned()),
+    };
+    peers.iter().map(parse).collect()
+}
+
+/// An address and port as peers write it.
+fn multiaddress(address: SocketAddr) -> String {
+    let family = if address.is_ipv4() { "ip4" } else { "ip6" };
+    format!("/{family}/{}/tcp/{}", address.ip(), address.port())
 }
 
 /// The address and port of `/ip4/ADDRESS/tcp/PORT` or `/ip6/ADDRESS/tcp/PORT`.
@@ -212,7 +228,7 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
     let (found, discovered) = watch::channel(BTreeSet::new());
     setup.bft.discovered = setup.settings.discovery.then_some(discovered);
     let bft = Bft::new(setup.bft.clone()).bind()?;
-    let meeting = Meeting { introduction: setup.introduction(&bft)?, found };
+    let meeting = Meeting { address: bft.address(), introduction: setup.introduction(&bft)?, found };
     let (status, network, consensus) = (bft.status(), bft.status(), bft.status());
     let has_key = setup.bft.key.is_some();
     let measured = Measured { status: status.clone(), gossip: Arc::default() };
@@ -233,6 +249,8 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
 
 /// How those that exchange transactions get to know each other as peers that agree on blocks.
 struct Meeting {
+    /// Where they agree on blocks with it.
+    address: SocketAddr,
     /// What others are told.
     introduction: Option<Multiaddr>,
     /// Whom to tell what others have said.
@@ -251,7 +269,7 @@ async fn take_part(
     let gossip = start_gossip(setup, node, meeting.introduction, measured.status.clone()).await?;
     tokio::spawn(pass_on_found(gossip.watch_peers(), meeting.found));
     measured.follow(&gossip);
-    context.output.result(&setup.ready(node, &gossip))?;
+    context.output.result(&setup.ready(node, meeting.address, &gossip))?;
     tokio::select! {
         () = shutdown.cancelled() => {}
         signal = context.ending().asked() => {
@@ -430,5 +448,16 @@ mod tests {
         for text in ["/dns4/node.example/tcp/7", "/ip4/127.0.0.1/udp/7", "/ip4/127.0.0.1"] {
             assert!(address(text).is_err(), "{text}");
         }
+        for text in ["/ip4/127.0.0.1/tcp/7", "/ip6/::1/tcp/7"] {
+            assert_eq!(multiaddress(address(text).expect("an address")), text);
+        }
+    }
+
+    #[test]
+    fn an_entry_of_a_list_that_is_no_peer_is_told_with_its_list() {
+        let told = |peer: Multiaddr| format!("{:#}", peer_addresses("gossip-peers", &[peer]).unwrap_err());
+        assert!(told(Multiaddr::empty()).contains("gossip-peers: an entry is empty"));
+        assert!(told("/ip4/127.0.0.1".parse().expect("one")).contains("gossip-peers: \"/ip4/127.0.0.1\""));
+        assert!(peer_addresses("gossip-peers", &["/dns/node.example/tcp/7".parse().expect("one")]).is_ok());
     }
 }
