@@ -31,6 +31,7 @@
     )
 )]
 
+pub mod alarms;
 mod author;
 mod bft;
 #[doc(hidden)] // For the tests of the format.
@@ -57,6 +58,7 @@ pub mod proposer;
 mod prospects;
 mod resumption;
 mod scout;
+mod seldom;
 mod session;
 pub mod signing;
 mod status;

@@ -28,6 +28,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alarms,
     codec::{WireCodec, MAX_CERTIFICATE_BYTES, MAX_PART_MESSAGE_BYTES, MAX_RESPONSE_BYTES, MAX_SMALL_BYTES},
     config::{BftConfig, PeerAddress},
     context::{Address, Context},
@@ -110,6 +111,7 @@ impl Session<'_> {
             // A node that shuts down meanwhile does so right after the start.
             let _ = timeout(PARTING_TIME, shutdown.cancelled()).await;
         }
+        alarms::engine_begins();
         let halted = Arc::new(AtomicBool::new(false));
         let lookahead = Lookahead::start(Arc::clone(self.application.chain()))
             .map_err(|error| BftError::EngineStart(error.to_string()))?;
@@ -117,6 +119,7 @@ impl Session<'_> {
         let (mut channels, engine) = self.start_engine_patiently(&halted, &lookahead).await?;
         let (jobs, worker) = self.start_worker(&channels, &halted, lookahead)?;
         let end = carry(&mut channels, jobs, worker, &self, shutdown).await;
+        alarms::engine_ends();
         stop(engine).await;
         // The engine's connections live on after it, until something happens on them.
         self.gate.hang_up();

@@ -48,6 +48,7 @@ use crate::{
     parts::{split, Assembler, Part, MAX_BLOCK_BYTES},
     proposer,
     resumption::{Goal, Stance},
+    seldom::Seldom,
     signing::round_of,
     status::StatusView,
     undecided::{Undecided, UndecidedBlocks},
@@ -92,6 +93,13 @@ struct Candidate {
     sender: ConsensusKey,
     hash: Hash,
     is_valid: bool,
+}
+
+/// What the operator is told of proposers.
+#[derive(Default)]
+struct Warnings {
+    part: Seldom,
+    block: Seldom,
 }
 
 /// What a worker needs to know once.
@@ -148,6 +156,7 @@ pub(crate) struct Worker {
     deferred: Deferred,
     writing: Writing,
     streams: u64,
+    warnings: Warnings,
     /// Where to say that the engine is to begin, until it is known how far peers are.
     ready: Option<Ready>,
 }
@@ -177,6 +186,7 @@ impl Worker {
             deferred: Deferred::default(),
             writing: Writing::default(),
             streams: 0,
+            warnings: Warnings::default(),
             ready: None,
             setup,
         };
@@ -495,7 +505,9 @@ impl Worker {
             Ok(Some(block)) => block,
             Ok(None) => return Ok(None),
             Err(error) => {
-                tracing::warn!(%error, height, round, sender = %Address(sender), "a part of a block is dropped");
+                if self.warnings.part.is_due(Instant::now()) {
+                    tracing::warn!(%error, height, round, sender = %Address(sender), "a part of a block is dropped");
+                }
                 return Ok(None);
             }
         };
@@ -574,7 +586,9 @@ impl Worker {
         match verdict {
             Ok(executed) => self.keep_valid(round, sender, *executed)?,
             Err(reason) => {
-                tracing::warn!(%reason, height = self.height(), round, sender = %Address(sender), "an invalid block is proposed");
+                if self.warnings.block.is_due(Instant::now()) {
+                    tracing::warn!(%reason, height = self.height(), round, sender = %Address(sender), "an invalid block is proposed");
+                }
                 self.refused.insert(hash, self.round);
                 self.candidates.push(Candidate { ..candidate });
             }

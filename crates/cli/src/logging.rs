@@ -1,21 +1,11 @@
 //! What goes into the log.
 
-use std::{
-    io::IsTerminal,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::io::IsTerminal;
 
-use tracing::Metadata;
+use myelin_bft::alarms::is_false_alarm;
 use tracing_subscriber::{
     filter::dynamic_filter_fn, layer::SubscriberExt, util::SubscriberInitExt, EnvFilter, Layer,
 };
-
-/// Whether the node stops because it was asked to.
-static STOPPING: AtomicBool = AtomicBool::new(false);
-
-/// Parts of the consensus engine that call its orderly end a fault: its supervisor, which sees the parts end that it is told
-/// to end, and the network, whose messages nobody takes any more.
-const ALARMED_BY_STOPPING: [&str; 2] = ["arc_malachitebft_engine::node", "arc_malachitebft_engine::network"];
 
 /// Logs go to standard error, in colour only to a terminal; `RUST_LOG` wins over `--verbose`.
 pub fn init(verbose: u8) {
@@ -34,16 +24,7 @@ pub fn init(verbose: u8) {
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
-        .with_filter(dynamic_filter_fn(move |event, _| !is_default || !is_false_alarm(event)));
+        // Whoever asked for more than the default hears the engine until its end.
+        .with_filter(dynamic_filter_fn(move |event, _| !is_default || !is_false_alarm(event.target())));
     tracing_subscriber::registry().with(filter).with(lines).init();
-}
-
-/// Whoever asked for more than the default hears the engine until the end.
-fn is_false_alarm(event: &Metadata<'_>) -> bool {
-    STOPPING.load(Ordering::Relaxed) && ALARMED_BY_STOPPING.contains(&event.target())
-}
-
-/// From now on, the engine's parts end because they are told to.
-pub fn engine_stops() {
-    STOPPING.store(true, Ordering::Relaxed);
 }

@@ -1,25 +1,20 @@
 //! A running node.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc};
 
-use myelin_chain::{Application, Behind, Chain, LocalHandle, Mempool, Sequencer, SequencerError};
+use myelin_chain::{Application, Chain, LocalHandle, Mempool, Sequencer, SequencerError};
 use myelin_rpc::RpcServer;
 use tokio::{runtime::Builder, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{metrics::MeteredNode, NodeError};
+use crate::{
+    last_answers::{self, Failure},
+    metrics::MeteredNode,
+    NodeError,
+};
 
 /// Async threads of the sequencer.
 const SEQUENCER_THREADS: usize = 2;
-/// How long a node whose disk is full goes on answering questions, so that those who ask it can look for another.
-const LAST_ANSWERS: Duration = Duration::from_secs(20);
-
-/// Why blocks are decided no more, once that is so.
-pub(crate) type Failure = Arc<OnceLock<String>>;
 
 /// What serves others while a node runs.
 pub(crate) struct Servers {
@@ -137,7 +132,7 @@ async fn run_parts(
         match outcome {
             Ok(()) if !shutdown.is_cancelled() => Err(NodeError::SequencerEnded(name)),
             Err(error) => {
-                give_last_answers(&application, &error, &failure, &shutdown).await;
+                last_answers::give(&application, &error, &failure, &shutdown).await;
                 Err(error.into())
             }
             Ok(()) => Ok(()),
@@ -158,29 +153,6 @@ async fn run_parts(
         Err(error) => tracing::error!(%error, "the node has failed"),
     }
     outcome
-}
-
-/// Goes on answering questions for a while where deciding blocks has ended because the disk is full.
-async fn give_last_answers(
-    application: &Application,
-    error: &SequencerError,
-    failure: &Failure,
-    shutdown: &CancellationToken,
-) {
-    let chain = Arc::clone(application.chain());
-    // Nothing is done where that cannot be found out.
-    let is_full = tokio::task::spawn_blocking(move || chain.store().has_no_room()).await.unwrap_or(false);
-    if !is_full || shutdown.is_cancelled() {
-        return;
-    }
-    application.mempool().set_behind(Some(Behind::Ending));
-    // There is one failure.
-    let _ = failure.set(error.to_string());
-    tracing::error!(%error, "the disk is full; questions are answered for {} s more", LAST_ANSWERS.as_secs());
-    tokio::select! {
-        () = shutdown.cancelled() => {}
-        () = tokio::time::sleep(LAST_ANSWERS) => {}
-    }
 }
 
 /// Runs the sequencer on threads of its own, so that blocks are on time however busy the server keeps the others.

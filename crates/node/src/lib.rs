@@ -31,6 +31,7 @@ mod chain_spec;
 mod config;
 mod error;
 mod handle;
+mod last_answers;
 mod metrics;
 mod node;
 mod options;

@@ -16,8 +16,6 @@ use myelin_rpc::{HealthReport, HealthView, NetworkView, RpcStatistics};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::handle::Failure;
-
 /// A tip that is older than this many slots is too old.
 pub(crate) const MAX_TIP_AGE_SLOTS: u32 = 20;
 /// Seconds between blocks, from the fastest chain to one that stands.
@@ -77,7 +75,6 @@ pub(crate) struct Measured {
     pub rpc: Option<Arc<RpcStatistics>>,
     pub network: NetworkView,
     pub consensus: Option<ConsensusView>,
-    pub failure: Failure,
 }
 
 /// Follows the blocks.
@@ -142,8 +139,8 @@ impl MeteredNode {
         shutdown: CancellationToken,
     ) -> Result<Self, MetricsError> {
         let (registry, blocks) = registry(measured);
-        let Measured { chain, network, failure, .. } = measured;
-        let health = health(chain, network, options.max_tip_age_slots, failure, shutdown.clone());
+        let Measured { chain, network, .. } = measured;
+        let health = health(chain, network, options.max_tip_age_slots, shutdown.clone());
         let config = MetricsConfig { address: options.address, registry, others: options.others, health };
         Ok(Self { server: MetricsServer::start(config, shutdown).await?, _blocks: blocks })
     }
@@ -284,15 +281,13 @@ pub(crate) fn health(
     chain: &Arc<Chain>,
     network: &NetworkView,
     max_tip_age_slots: Option<u32>,
-    failure: &Failure,
     shutdown: CancellationToken,
 ) -> HealthCheck {
-    let (chain, network, failure) = (Arc::clone(chain), Arc::clone(network), Arc::clone(failure));
+    let (chain, network) = (Arc::clone(chain), Arc::clone(network));
     Arc::new(move || {
         let (tip, network) = (chain.tip(), network());
         let tip_age_ms = (tip.time_ms > 0).then(|| now_ms().saturating_sub(tip.time_ms));
         let stopped = shutdown.is_cancelled().then(|| "the sequencer has stopped".to_owned());
-        let stopped = failure.get().cloned().or(stopped);
         let old = max_tip_age_slots.and_then(|slots| too_old(&chain, tip_age_ms, slots));
         let reasons: Vec<_> = match stopped {
             Some(stopped) => vec![stopped],

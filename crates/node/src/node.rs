@@ -11,7 +11,8 @@ use myelin_store::contain_panics;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    handle::{Failure, Servers},
+    handle::Servers,
+    last_answers::Failure,
     metrics::{health, health_view, Measured, MeteredNode, MAX_TIP_AGE_SLOTS},
     ChainSpec, ConsensusView, MetricsOptions, NodeConfig, NodeError, NodeHandle,
 };
@@ -142,6 +143,7 @@ impl Node {
             None => makes_blocks_by_itself.then_some(MAX_TIP_AGE_SLOTS),
         };
         let failure = Failure::default();
+        let network = failed_if(network, Arc::clone(&failure));
         let server = match rpc {
             Some(config) => {
                 let services = Services {
@@ -149,13 +151,7 @@ impl Node {
                     mempool: Arc::clone(&mempool),
                     identity,
                     network: Arc::clone(&network),
-                    health: health_view(health(
-                        &chain,
-                        &network,
-                        max_tip_age_slots,
-                        &failure,
-                        shutdown.clone(),
-                    )),
+                    health: health_view(health(&chain, &network, max_tip_age_slots, shutdown.clone())),
                     development: development.clone(),
                 };
                 Some(RpcServer::start(services, config).await?)
@@ -163,7 +159,7 @@ impl Node {
             None => None,
         };
         let rpc = server.as_ref().map(|server| Arc::clone(server.statistics()));
-        let measured = Measured { chain, mempool, rpc, network, consensus, failure: Arc::clone(&failure) };
+        let measured = Measured { chain, mempool, rpc, network, consensus };
         let metrics = match metrics {
             Some(options) => Some(MeteredNode::start(&measured, options, shutdown.clone()).await?),
             None => None,
@@ -191,6 +187,14 @@ impl Sequencing {
             Self::Other(sequencer) => (sequencer, None),
         }
     }
+}
+
+/// The same view, with the failure as the node's trouble once there is one.
+fn failed_if(network: NetworkView, failure: Failure) -> NetworkView {
+    Arc::new(move || {
+        let status = network();
+        NetworkStatus { trouble: failure.get().cloned().or(status.trouble), ..status }
+    })
 }
 
 fn open_chain(spec: &ChainSpec, store: Store, audit: bool) -> Result<Arc<Chain>, NodeError> {

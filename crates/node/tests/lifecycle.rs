@@ -148,7 +148,7 @@ async fn a_bad_genesis_is_explained() {
 }
 
 #[tokio::test]
-async fn a_failed_write_stops_the_node_with_an_error() {
+async fn a_node_that_cannot_write_goes_on_reading_and_ends_with_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let mut config =
         NodeConfig::new(ChainSpec::development(), Location::Directory(directory.path().to_owned()));
@@ -161,10 +161,20 @@ async fn a_failed_write_stops_the_node_with_an_error() {
     let control = node.development().unwrap().clone();
     let failing = async { while control.seal().await.is_ok() {} };
     timeout(Duration::from_secs(120), failing).await.expect("the database fills up");
+    let says = async {
+        while !ask(&node, "system_health").await.to_string().contains("no space left") {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, says).await.expect("it says what is wrong");
+    assert!(!token.is_cancelled(), "whoever asks is answered");
+    let header = ask(&node, "chain_getHeader").await;
+    assert_eq!(header["number"], format!("{:#x}", node.chain().tip().number()));
+    assert!(ask(&node, "state_getRuntimeVersion").await["specVersion"].is_u64());
+    token.cancel();
     let error = timeout(PATIENCE, node.wait()).await.unwrap().unwrap_err();
     assert!(matches!(&error, NodeError::Sequencer(_)), "{error}");
     assert!(error.to_string().contains("no space left"), "{error}");
-    assert!(token.is_cancelled());
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody is served any more");
 }
 

@@ -50,7 +50,7 @@ use self::{
     door::Door,
     ledger::{Admission, Ledger, Passage, Place, Standing},
 };
-use crate::{contacts::Contacts, BftError, PeerAddress};
+use crate::{contacts::Contacts, seldom::Seldom, BftError, PeerAddress};
 
 /// Bytes that are read from a connection at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -58,8 +58,6 @@ const CHUNK_BYTES: usize = 64 << 10;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the names of persistent peers are resolved again.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(60);
-/// How often the operator is told that named peers are made to wait.
-const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// The pause after a connection could not be taken, for example because the process has too many files open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -221,8 +219,8 @@ struct Shared {
     named: Mutex<HashSet<Origin>>,
     counters: Arc<GateCounters>,
     contacts: Arc<Contacts>,
-    /// When the operator was told last that a named peer is made to wait.
-    told: Mutex<Option<Instant>>,
+    /// That a named peer is made to wait.
+    told: Mutex<Seldom>,
     /// Counts how often all connections had to end. They look from before they were made, so that none is missed.
     hang_up: watch::Sender<u64>,
 }
@@ -246,7 +244,7 @@ impl Gate {
             named: Mutex::new(persistent_peers.iter().filter_map(PeerAddress::ip).map(Origin::of).collect()),
             counters,
             contacts,
-            told: Mutex::new(None),
+            told: Mutex::default(),
             hang_up: watch::Sender::default(),
         };
         let peers = persistent_peers.iter().enumerate();
@@ -448,10 +446,7 @@ impl Guest {
             return count(&counters.throttled, 1);
         }
         count(&counters.named_throttled, 1);
-        let mut told = self.shared.told.lock();
-        let now = Instant::now();
-        if told.is_none_or(|told| now.saturating_duration_since(told) >= WARNING_INTERVAL) {
-            *told = Some(now);
+        if self.shared.told.lock().is_due(Instant::now()) {
             tracing::warn!(origin = ?self.origin, "a persistent peer sends more than anybody needs to, and is made to wait; if that goes on, see what is wrong with it");
         }
     }

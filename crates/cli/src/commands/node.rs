@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{bail, Context as _, Result};
 use clap::Args;
-use myelin_bft::{Bft, BftConfig, GateCounts, GateLimits, PeerAddress, StatusView};
+use myelin_bft::{alarms, Bft, BftConfig, GateCounts, GateLimits, PeerAddress, StatusView};
 use myelin_gossip::{Gossip, GossipConfig, GossipCounts, GossipHandle, Multiaddr, NodeKey, PeerInfo};
 use myelin_metrics::{exposition, Sample, TextSource};
 use myelin_node::{
@@ -23,7 +23,6 @@ use tokio::sync::watch;
 use crate::{
     consensus_key,
     context::Context,
-    logging,
     network_files::{consensus_home, KEY_FILE},
     private_file,
 };
@@ -240,7 +239,7 @@ pub async fn run(context: &Context, arguments: NodeArguments) -> Result<()> {
         .start()
         .await?;
     let outcome = take_part(context, &setup, &node, meeting, measured).await;
-    logging::engine_stops();
+    alarms::engine_ends();
     node.shutdown_token().cancel();
     // What the node failed from says more than what followed from it.
     node.wait().await?;
@@ -274,7 +273,7 @@ async fn take_part(
         () = shutdown.cancelled() => {}
         signal = context.ending().asked() => {
             signal?;
-            logging::engine_stops();
+            alarms::engine_ends();
         }
     }
     shutdown.cancel();

@@ -10,13 +10,13 @@ use std::{
 
 use anyhow::{bail, Result};
 use clap::Args;
-use myelin_bft::{Bft, BftConfig, ConsensusMessage, ConsensusObserver, PeerAddress, Step};
+use myelin_bft::{alarms, Bft, BftConfig, ConsensusMessage, ConsensusObserver, PeerAddress, Step};
 use myelin_chain::{Certificate, ConsensusKey, Hash};
 use myelin_node::{ChainSpec, Location, Node, NodeConfig};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::{context::Context, logging, temporary::TemporaryDirectory};
+use crate::{context::Context, temporary::TemporaryDirectory};
 
 /// Messages that wait to be printed.
 const CAPACITY: usize = 16 * 1024;
@@ -170,7 +170,7 @@ pub async fn run(context: &Context, arguments: ObserveArguments) -> Result<()> {
         outcome = report(context, &mut heard) => outcome,
         () = shutdown.cancelled() => Ok(()),
         signal = context.ending().asked() => {
-            logging::engine_stops();
+            alarms::engine_ends();
             signal
         }
     };

@@ -1,0 +1,38 @@
+//! What a node does whose disk is full.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use myelin_chain::{Application, Behind, SequencerError};
+use tokio_util::sync::CancellationToken;
+
+/// How long it goes on answering questions, so that those who ask it can look for another.
+const LAST_ANSWERS: Duration = Duration::from_secs(20);
+
+/// Why blocks are decided no more, once that is so.
+pub(crate) type Failure = Arc<OnceLock<String>>;
+
+/// Goes on answering questions for a while where deciding blocks has ended because the disk is full.
+pub(crate) async fn give(
+    application: &Application,
+    error: &SequencerError,
+    failure: &Failure,
+    shutdown: &CancellationToken,
+) {
+    let chain = Arc::clone(application.chain());
+    // Where that cannot be found out, the node ends at once.
+    let is_full = tokio::task::spawn_blocking(move || chain.store().has_no_room()).await.unwrap_or(false);
+    if !is_full || shutdown.is_cancelled() {
+        return;
+    }
+    application.mempool().set_behind(Some(Behind::Ending));
+    // There is one failure.
+    let _ = failure.set(error.to_string());
+    tracing::error!(%error, "the disk is full; questions are answered for {} s more", LAST_ANSWERS.as_secs());
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = tokio::time::sleep(LAST_ANSWERS) => {}
+    }
+}
