@@ -55,8 +55,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The root of the workspace.
+/// The root of the workspace: the one that cargo runs this for, which may have taken it from a build of another copy.
 fn workspace() -> PathBuf {
-    let xtask = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    let xtask = PathBuf::from(here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()));
     xtask.parent().map(PathBuf::from).unwrap_or(xtask)
 }
