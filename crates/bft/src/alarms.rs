@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
 /// Parts of the engine that call its orderly end a fault: its supervisor, which sees the parts end that it is told to end, the
-/// network, whose messages nobody takes any more, and the clocks of both.
-const ALARMED: [&str; 3] = [
+/// network, whose messages nobody takes any more, the clocks of both, and who passes on questions to them.
+const ALARMED: [&str; 4] = [
+    "arc_malachitebft_app_channel::run",
     "arc_malachitebft_engine::node",
     "arc_malachitebft_engine::network",
     "arc_malachitebft_engine::util::ticker",

@@ -177,15 +177,17 @@ impl Claims {
         Self { ports: PEER_PORTS, held: Vec::new() }
     }
 
-    /// The addresses of a validator, which it can take again when it is started again.
-    fn addresses(&mut self, choice: Choice, index: u16) -> Result<Addresses> {
+    /// The addresses of the validators, which they can take again when they are started again. Those for peers come first, so that
+    /// they are the same whatever else is chosen.
+    fn addresses(&mut self, choice: Choice, validators: u16) -> Result<Vec<Addresses>> {
+        let for_peers: Vec<_> =
+            (0..validators).map(|_| Ok((self.claim()?, self.claim()?))).collect::<Result<_>>()?;
         let mut or_any = |chosen: Option<SocketAddr>| chosen.map_or_else(|| self.claim(), Ok);
-        Ok(Addresses {
-            rpc: or_any(choice.rpc.nth(index))?,
-            metrics: or_any(choice.metrics.nth(index))?,
-            consensus: or_any(None)?,
-            gossip: or_any(None)?,
-        })
+        let of_one = |(index, (consensus, gossip))| {
+            let rpc = or_any(choice.rpc.nth(index))?;
+            Ok(Addresses { consensus, gossip, rpc, metrics: or_any(choice.metrics.nth(index))? })
+        };
+        (0..).zip(for_peers).map(of_one).collect()
     }
 
     /// An address that no other network has claimed and nobody listens at.
@@ -241,8 +243,7 @@ async fn run_nodes(
     processes: &mut Processes,
 ) -> Result<()> {
     let mut claims = Claims::new();
-    let addresses = (0..files.validators()).map(|index| claims.addresses(choice, index));
-    let addresses = addresses.collect::<Result<Vec<_>>>()?;
+    let addresses = claims.addresses(choice, files.validators())?;
     let mut nodes: Vec<ReadyNode> = Vec::new();
     for index in 0..files.validators() {
         context.output.progress(format!("starting validator {index} of {}", files.validators()));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{bail, Context as _, Result};
 use futures::future::try_join_all;
 use myelin_client::{account_of, neurons_of, Client, WaitFor};
 use myelin_keys::Keypair;
@@ -10,12 +10,12 @@ use myelin_runtime::{AccountId, RuntimeCall, RAO_PER_TAO};
 use pallet_subtensor::{Call, NetUid, SubnetIdentityV3};
 
 use super::actors::{Cast, Neuron, Role};
-use crate::keys::development_key;
+use crate::{amount::Amount, keys::development_key};
 
 /// Who pays for everything on a development chain.
 const TREASURY: &str = "//Alice";
-/// TAO that the owner gets: the price of a subnet, and something to spare.
-const OWNER_TAO: u64 = 1_100;
+/// TAO that the owner gets beside the price of a subnet, which doubles with each that is opened and falls slowly.
+const OWNER_TAO: u64 = 100;
 /// TAO that a miner gets: the price of a slot, and something to spare.
 const MINER_TAO: u64 = 20;
 /// TAO that a validator gets beside what it stakes.
@@ -42,16 +42,27 @@ impl Market {
 }
 
 async fn fund(client: &Client, cast: &Cast) -> Result<()> {
-    let needs = cast.neurons.iter().map(|neuron| (account_of(&neuron.coldkey), neuron.role.tao()));
-    let needs = needs.chain([(account_of(&cast.owner.coldkey), OWNER_TAO)]);
-    let calls = needs.map(|(account, tao)| transfer(account, tao)).collect();
+    let rao = |tao: u64| tao.saturating_mul(RAO_PER_TAO);
+    let needs = cast.neurons.iter().map(|neuron| (account_of(&neuron.coldkey), rao(neuron.role.tao())));
+    let subnet = client.subnet_cost().await?.saturating_add(rao(OWNER_TAO));
+    let needs: Vec<_> = needs.chain([(account_of(&cast.owner.coldkey), subnet)]).collect();
+    let treasury = development_key(TREASURY)?;
+    let (held, needed) =
+        (client.balance(&account_of(&treasury)).await?, needs.iter().map(|(_, value)| value).sum());
+    if held <= needed {
+        bail!(
+            "{TREASURY} holds {}, and the demo takes {}, most of it for a subnet, whose price doubles with each that is opened \
+             and falls slowly; play it on a new network",
+            Amount::from_rao(held), Amount::from_rao(needed)
+        );
+    }
+    let calls = needs.into_iter().map(|(account, value)| transfer(account, value)).collect();
     let batch = RuntimeCall::Utility(pallet_utility::Call::batch_all { calls });
-    client.submit(batch, &development_key(TREASURY)?, WaitFor::Finalized).await?;
+    client.submit(batch, &treasury, WaitFor::Finalized).await?;
     Ok(())
 }
 
-fn transfer(to: AccountId, tao: u64) -> RuntimeCall {
-    let value = tao.saturating_mul(RAO_PER_TAO);
+fn transfer(to: AccountId, value: u64) -> RuntimeCall {
     RuntimeCall::Balances(pallet_balances::Call::transfer_keep_alive { dest: to.into(), value })
 }
 
