@@ -142,7 +142,15 @@ impl WireCodec {
         let (signer, place, value) = subject(message);
         match &self.role {
             Role::Log { own, guard } if *own == signer => guard.confirm(place, value),
-            Role::Network { observer: Some(observer), .. } => observer.received(&observed(message)),
+            Role::Network { observer, outset, .. } => {
+                let observed = observed(message);
+                if let Some(observer) = observer {
+                    observer.received(&observed);
+                }
+                if let SignedConsensusMsg::Vote(vote) = message {
+                    outset.heard_vote(&observed, &vote.message);
+                }
+            }
             _ => {}
         }
     }

@@ -31,6 +31,7 @@
     )
 )]
 
+mod ahead;
 pub mod alarms;
 mod author;
 mod bft;

@@ -10,14 +10,18 @@
 
 use std::{collections::BTreeSet, fmt::Display, sync::Arc, time::Duration};
 
-use myelin_chain::{local::WallClock, Application, Behind, ConsensusKey};
+use myelin_chain::{local::WallClock, Application, Behind, ConsensusKey, ValidatorSet};
 use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
+    ahead::Ahead,
     config::{BftConfig, PeerAddress},
     contacts::Contacts,
+    context::Vote,
+    observer::ConsensusMessage,
     resumption::{Lead, Stance},
+    signing::vote_bytes,
     status::StatusView,
     trouble::{Standing, Trouble, PEER_PATIENCE},
 };
@@ -39,6 +43,8 @@ pub(crate) struct Outset {
     view: Mutex<View>,
     trouble: Trouble,
     lead: Mutex<Lead>,
+    /// Nothing in a node that cannot say who the validators are.
+    ahead: Option<Mutex<Ahead>>,
     started_ms: u64,
 }
 
@@ -79,6 +85,7 @@ impl Outset {
             view: view.into(),
             trouble: Trouble::default(),
             lead: Lead::None.into(),
+            ahead: validators(application).map(|set| Ahead::new(set, Instant::now().into_std()).into()),
             started_ms: (config.clock)(),
         };
         let follows = outset.follows();
@@ -117,21 +124,35 @@ impl Outset {
 
     /// A peer has blocks from `history_min` up to `tip`.
     pub fn heard(&self, peer: &impl Display, tip: u32, history_min: u32) {
-        let head = self.application.chain().head().number();
+        let newest = self.application.chain().head();
+        let (head, age_ms) = (newest.number(), (self.clock)().saturating_sub(newest.time_ms));
         self.lead.lock().heard(tip, head, Instant::now().into_std());
         if tip > head {
             self.trouble.heard_of_more(peer, head, history_min, Instant::now());
         }
         let mut view = self.view.lock();
         view.heard = Some(Instant::now());
-        if let Knowledge::Nothing { .. } | Knowledge::CutOff = view.knowledge {
-            match tip > head {
-                true => {
-                    view.knowledge = Knowledge::SomebodyIsAhead;
-                    self.set_behind(false, Some(Behind::Unsure));
-                }
-                false => self.settle(&mut view, false, None),
+        match (view.knowledge, tip > head) {
+            (Knowledge::Enough, _) | (Knowledge::SomebodyIsAhead, false) => {}
+            (_, false) => self.settle(&mut view, false, None),
+            (_, true) => {
+                view.knowledge = Knowledge::SomebodyIsAhead;
+                self.set_behind(true, Some(Behind::By { number: head, age_ms }));
             }
+        }
+    }
+
+    /// A vote has arrived, whose signature nobody has verified. What it says matters only while this validator does not take part.
+    pub fn heard_vote(&self, observed: &ConsensusMessage, vote: &Vote) {
+        let Some(ahead) = self.ahead.as_ref().filter(|_| self.lead.lock().is_open()) else { return };
+        let chain = self.application.chain();
+        let head = chain.head().number();
+        if observed.height <= head.saturating_add(1) {
+            return;
+        }
+        let signed = || vote_bytes(&chain.genesis_hash(), vote);
+        if let Some(tip) = ahead.lock().heard(observed, signed, Instant::now().into_std()) {
+            self.lead.lock().is_certain(tip, head);
         }
     }
 
@@ -201,14 +222,12 @@ impl Outset {
     /// Whether it takes no part in deciding blocks. A state that cannot be read is reported when a block is to be made.
     fn follows(&self) -> bool {
         let Some(own) = self.own else { return true };
-        let next = self.application.chain().head().number().saturating_add(1);
-        self.application.params(next).is_ok_and(|params| params.validators.get(&own).is_none())
+        validators(&self.application).is_some_and(|validators| validators.get(&own).is_none())
     }
 
     /// Whether there are other validators.
     fn has_others(&self) -> bool {
-        let next = self.application.chain().head().number().saturating_add(1);
-        self.application.params(next).is_ok_and(|params| params.validators.members().len() > 1)
+        validators(&self.application).is_some_and(|validators| validators.members().len() > 1)
     }
 
     fn dials_nobody(&self) -> bool {
@@ -223,6 +242,12 @@ impl Outset {
             is_old_age((self.clock)().saturating_sub(head.time_ms), params.slot_duration_ms)
         })
     }
+}
+
+/// Who decides the next block. A state that cannot be read is reported when a block is to be made.
+fn validators(application: &Application) -> Option<ValidatorSet> {
+    let next = application.chain().head().number().saturating_add(1);
+    application.params(next).ok().map(|params| params.validators)
 }
 
 fn is_old_age(age_ms: u64, slot_ms: u64) -> bool {
@@ -320,7 +345,10 @@ mod tests {
         let outset = validator(true, OLD_MS);
         outset.hear(5);
         outset.hear(0);
-        assert!(outset.is_unsure());
+        let refusal = outset.refusal();
+        assert!(matches!(refusal, Some(SubmitError::Behind { number: 0, .. })), "{refusal:?}");
+        assert!(refusal.unwrap().to_string().contains("no block but the first"));
+        assert!(outset.status.get().is_syncing);
         outset.committed(1, true, OLD_MS, SLOT_MS);
         assert!(matches!(outset.refusal(), Some(SubmitError::Behind { number: 1, age_s: 2 })));
         outset.hear(1);
@@ -398,7 +426,7 @@ mod tests {
         let heard: Status<Context> = network.decode(told).unwrap();
         assert_eq!(heard.peer_id, peer_id);
         outset.tick(Instant::now());
-        assert!(outset.is_unsure());
+        assert!(matches!(outset.refusal(), Some(SubmitError::Behind { number: 0, .. })));
         let trouble = outset.trouble();
         let names = format!("peer {peer_id} has blocks from 600 on only");
         assert!(trouble.contains("has block 1,") && trouble.contains(&names), "{trouble}");

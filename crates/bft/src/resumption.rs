@@ -44,6 +44,8 @@ pub(crate) enum Lead {
     Unknown { is_settled: bool, started: Instant, peers: usize, since: Instant },
     /// Somebody claims to have a newer block. Who lies about that delays this validator until blocks stop coming, or are new.
     Claimed { tip: u32, since: Instant },
+    /// It is certain that a block is decided. This validator follows until it has it, however long nobody gives it the blocks.
+    Certain { tip: u32 },
     /// Nobody is ahead by more than what happens while a node runs.
     None,
 }
@@ -61,7 +63,22 @@ impl Lead {
                 Self::Unknown { is_settled: true, started, peers, since }
             }
             Self::Claimed { tip: before, since } => Self::Claimed { tip: tip.max(before), since },
+            Self::Certain { .. } | Self::None => *self,
+        }
+    }
+
+    /// Whether what others say matters.
+    pub fn is_open(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    /// The block `tip` is decided for certain; this node has blocks up to `head`.
+    pub fn is_certain(&mut self, tip: u32, head: u32) {
+        *self = match *self {
             Self::None => Self::None,
+            Self::Certain { tip: before } => Self::Certain { tip: tip.max(before) },
+            _ if tip > head => Self::Certain { tip },
+            _ => *self,
         }
     }
 
@@ -78,6 +95,7 @@ impl Lead {
     pub fn committed(&mut self, number: u32, is_old: bool, now: Instant) {
         *self = match *self {
             Self::Claimed { tip, .. } if is_old && number < tip => Self::Claimed { tip, since: now },
+            Self::Certain { tip } if is_old && number < tip => *self,
             _ => Self::None,
         }
     }
@@ -89,6 +107,7 @@ impl Lead {
                 age(started) >= MAX_WAIT || (is_settled && peers > 0 && age(since) >= MAX_SILENCE)
             }
             Self::Claimed { since, .. } => age(since) >= MAX_WAIT,
+            Self::Certain { .. } => false,
             Self::None => true,
         };
         if is_over {
@@ -96,7 +115,7 @@ impl Lead {
         }
         match self {
             Self::Unknown { .. } => Stance::Listen,
-            Self::Claimed { .. } => Stance::Follow,
+            Self::Claimed { .. } | Self::Certain { .. } => Stance::Follow,
             Self::None => Stance::TakePart,
         }
     }
@@ -147,6 +166,25 @@ mod tests {
         assert_eq!({ lead }.stance(later + MAX_WAIT), Stance::TakePart);
         lead.committed(7, false, start + MAX_WAIT);
         assert_eq!(lead.stance(start + MAX_WAIT), Stance::TakePart);
+    }
+
+    #[test]
+    fn who_is_certainly_behind_follows_however_long_no_block_comes() {
+        let start = Instant::now();
+        let mut lead = Lead::unknown(false, start);
+        lead.is_certain(5, 5);
+        assert_eq!({ lead }.stance(start + MAX_WAIT), Stance::TakePart, "it is as far as that");
+        lead.heard(9, 5, start);
+        lead.is_certain(7, 5);
+        lead.heard(5, 5, start);
+        lead.is_certain(6, 5);
+        assert_eq!(lead.stance(start + 9 * MAX_WAIT), Stance::Follow);
+        lead.committed(6, true, start);
+        assert_eq!(lead.stance(start + 9 * MAX_WAIT), Stance::Follow);
+        lead.committed(7, true, start);
+        assert_eq!(lead.stance(start), Stance::TakePart);
+        lead.is_certain(9, 7);
+        assert_eq!(lead.stance(start), Stance::TakePart, "what happens later is no reason to leave");
     }
 
     #[test]

@@ -130,7 +130,7 @@ pub(crate) fn place_of_proposal(proposal: &Proposal) -> Place {
     Place { height: proposal.height.number(), round: round_of(proposal.round), step: Step::Proposal }
 }
 
-fn vote_bytes(chain: &Hash, vote: &Vote) -> Vec<u8> {
+pub(crate) fn vote_bytes(chain: &Hash, vote: &Vote) -> Vec<u8> {
     let (height, round) = (vote.height.number(), round_of(vote.round));
     vote_sign_bytes(chain, height, round, vote_kind(vote.kind), block_of(&vote.block).as_ref())
 }

@@ -34,7 +34,10 @@ struct Ended {
 
 impl Ended {
     async fn new() -> Self {
-        let network = Network::new(250, &[1, 1, 1, 1]);
+        Self::on(Network::new(250, &[1, 1, 1, 1])).await
+    }
+
+    async fn on(network: Network) -> Self {
         let mut nodes = network.start_all();
         nodes[3].reach(4).await;
         nodes.pop().unwrap().stop().await;
@@ -86,6 +89,30 @@ async fn a_validator_with_an_old_guard_finds_out_what_it_has_signed() {
     fs::remove_dir_all(ended.network.directory(3)).unwrap();
     copy(ended.backup.path(), &ended.network.directory(3));
     ended.comes_back(signed).await;
+}
+
+/// It has signed more than it knows. Nobody gives it the blocks that tell, and that is no reason to go on without them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validator_with_an_old_guard_signs_nothing_while_its_peers_have_discarded_what_it_needs() {
+    let ended = Ended::on(Network::new(250, &[1, 1, 1, 1]).pruned()).await;
+    ended.run_on(24).await;
+    fs::remove_dir_all(ended.network.directory(3)).unwrap();
+    copy(ended.backup.path(), &ended.network.directory(3));
+    let restored = ended.network.start(3);
+    let (height, witness) = (restored.height(), &ended.network.witness);
+    let lacks = || restored.status.trouble().is_some_and(|trouble| trouble.contains("on only"));
+    restored.until("it says what it lacks", lacks).await;
+    let messages = witness.messages_of(secret(3).public());
+    // Longer than a validator waits for blocks that are only said to be there.
+    let goal = ended.nodes[0].height() + 60;
+    ended.nodes[0].reach(goal).await;
+    assert!(!restored.status.get().signs && restored.height() == height);
+    assert_eq!(witness.messages_of(secret(3).public()), messages, "it has signed something");
+    assert_eq!(witness.faults(), Vec::<String>::new());
+    restored.stop().await;
+    for node in ended.nodes {
+        node.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

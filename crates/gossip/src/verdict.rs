@@ -46,6 +46,8 @@ pub fn judge(result: &Result<Hash, SubmitError>) -> Verdict {
             SubmitError::Busy
             | SubmitError::Unsure
             | SubmitError::Behind { .. }
+            | SubmitError::CutOff
+            | SubmitError::Ending
             | SubmitError::PoolFull(_)
             | SubmitError::Node(_),
         ) => honest(1, true, GossipCounts { dropped: 1, ..Default::default() }),
@@ -98,6 +100,8 @@ mod tests {
             SubmitError::Busy,
             SubmitError::Unsure,
             SubmitError::Behind { number: 1, age_s: 60 },
+            SubmitError::CutOff,
+            SubmitError::Ending,
             SubmitError::Banned,
             SubmitError::PoolFull("full"),
             SubmitError::AlreadyImported(Hash::zero()),

@@ -1,4 +1,4 @@
-//! What a node does whose disk is full.
+//! What a node does whose disk takes nothing more, mostly because it is full.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -14,7 +14,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(20);
 /// Why blocks are decided no more, once that is so.
 pub(crate) type Failure = Arc<OnceLock<String>>;
 
-/// Goes on answering questions for a while where deciding blocks has ended because the disk is full.
+/// Goes on answering questions for a while where deciding blocks has ended because nothing can be written.
 pub(crate) async fn give(
     application: &Application,
     error: &SequencerError,
@@ -23,14 +23,14 @@ pub(crate) async fn give(
 ) {
     let chain = Arc::clone(application.chain());
     // Where that cannot be found out, the node ends at once.
-    let is_full = tokio::task::spawn_blocking(move || chain.store().has_no_room()).await.unwrap_or(false);
-    if !is_full || shutdown.is_cancelled() {
+    let is_stuck = tokio::task::spawn_blocking(move || chain.store().takes_nothing()).await.unwrap_or(false);
+    if !is_stuck || shutdown.is_cancelled() {
         return;
     }
     application.mempool().set_behind(Some(Behind::Ending));
     // There is one failure.
     let _ = failure.set(error.to_string());
-    tracing::error!(%error, "the disk is full; questions are answered for {} s more", LAST_ANSWERS.as_secs());
+    tracing::error!(%error, "nothing can be written any more; questions are answered for {} s more", LAST_ANSWERS.as_secs());
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = tokio::time::sleep(LAST_ANSWERS) => {}

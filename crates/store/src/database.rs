@@ -128,12 +128,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Closed`] when something could not be written; when the database cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        // Behind a blown fuse, the engine shows what is not on disk.
-        if self.shared.fuse.is_blown() {
-            return Err(StoreError::Closed);
+        let snapshot = contain_panics(|| Snapshot::new(self.shared.database.begin_read()?))
+            .map_err(|panic| engine_panic(self.shared.path.as_deref(), &panic))??;
+        // Behind a blown fuse, the engine shows what is not on disk. It blows before that is shown.
+        match self.shared.fuse.is_blown() {
+            true => Err(StoreError::Closed),
+            false => Ok(snapshot),
         }
-        contain_panics(|| Snapshot::new(self.shared.database.begin_read()?))
-            .map_err(|panic| engine_panic(self.shared.path.as_deref(), &panic))?
     }
 
     /// Keeps the states of block `number` and all later ones, whatever the history window, until the pin is dropped.
@@ -148,8 +149,8 @@ impl Store {
         self.shared.history
     }
 
-    /// Whether the disk takes nothing more, as far as one can tell by writing a little beside the database.
-    pub fn has_no_room(&self) -> bool {
+    /// Whether the disk takes nothing more: something was not written, or there is no room for a little beside the database.
+    pub fn takes_nothing(&self) -> bool {
         let directory = self.shared.path.as_deref().and_then(Path::parent);
         let probe = |directory| {
             let mut file = tempfile::tempfile_in(directory)?;
@@ -193,7 +194,8 @@ impl Store {
             Ok(value)
         })
         .unwrap_or_else(|panic| Err(engine_panic(self.shared.path.as_deref(), &panic)));
-        let result = match self.shared.fuse.take_error() {
+        // Whoever waited for the transaction that failed had one after it.
+        let result = match self.shared.fuse.error() {
             Some(refused) => Err(StoreError::from_io(refused)),
             None => result,
         };

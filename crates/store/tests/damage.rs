@@ -143,11 +143,13 @@ fn another_format_version_is_refused() {
     assert!(matches!(error, StoreError::FormatVersion { found: 99, expected: 2 }), "{error:?}");
 }
 
+/// Without a cache, what is read is in the file, and not in memory. With one, a transaction is written in another order.
+const CACHES: [usize; 2] = [0, myelin_store::DEFAULT_CACHE_BYTES];
+
 /// Commits large blocks until the database refuses, checks that it then refuses everything, has lost nothing and can still be
 /// read, and closes it.
 fn fill(config: &Config) -> Model {
-    // What is read is in the file then, and not in memory.
-    let store = Store::open(&Config { cache_bytes: 0, ..config.clone() }).unwrap();
+    let store = Store::open(config).unwrap();
     let mut model = Model::start(&store, state([0]));
     let mut snapshot = store.snapshot().unwrap();
     let error = loop {
@@ -182,9 +184,36 @@ fn go_on(directory: &Path, model: &mut Model) {
 
 #[test]
 fn a_database_that_reaches_its_limit_stops_writing_and_loses_nothing() {
+    for cache_bytes in CACHES {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config { max_bytes: Some(6 << 20), cache_bytes, ..Config::directory(directory.path()) };
+        go_on(directory.path(), &mut fill(&config));
+    }
+}
+
+#[test]
+fn writers_that_race_for_the_last_room_are_told_what_is_on_disk() {
     let directory = tempfile::tempdir().unwrap();
-    let mut model = fill(&Config { max_bytes: Some(6 << 20), ..Config::directory(directory.path()) });
-    go_on(directory.path(), &mut model);
+    let config = Config { max_bytes: Some(3 << 20), ..Config::directory(directory.path()) };
+    let store = Store::open(&config).unwrap();
+    let write = |writer: u8| {
+        let key = |number: u8| vec![writer, number];
+        (0..)
+            .take_while(|number| store.put_record(&key(*number), &[*number; 60_000]).is_ok())
+            .map(key)
+            .collect()
+    };
+    let written: Vec<Vec<Vec<u8>>> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..6).map(|writer| scope.spawn(move || write(writer))).collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    drop(store);
+    let store = Store::open(&Config::directory(directory.path())).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert!(written.iter().map(Vec::len).sum::<usize>() > 6);
+    for key in written.into_iter().flatten() {
+        assert!(snapshot.record(&key).unwrap().is_some(), "{key:?} is lost");
+    }
 }
 
 /// Tells the child where to fill a disk.
@@ -199,12 +228,16 @@ const FILLED: &str = "filled after block ";
 #[test]
 fn child_fills_a_disk() {
     let Some(directory) = std::env::var_os(FULL_DISK).map(PathBuf::from) else { return };
-    fs::write(directory.join(BALLAST), vec![1; 3 << 20]).unwrap();
-    let database = directory.join("database");
-    let mut model = fill(&Config::directory(&database));
-    let tip = model.tip();
-    fs::remove_file(directory.join(BALLAST)).unwrap();
-    go_on(&database, &mut model);
+    let mut tip = 0;
+    for cache_bytes in CACHES {
+        fs::write(directory.join(BALLAST), vec![1; 3 << 20]).unwrap();
+        let database = directory.join("database");
+        let mut model = fill(&Config { cache_bytes, ..Config::directory(&database) });
+        tip = model.tip();
+        fs::remove_file(directory.join(BALLAST)).unwrap();
+        go_on(&database, &mut model);
+        fs::remove_dir_all(&database).unwrap();
+    }
     writeln!(std::io::stdout(), "{FILLED}{tip}").unwrap();
 }
 

@@ -18,8 +18,8 @@ use myelin_bft::{
     StatusView, Step,
 };
 use myelin_chain::{
-    Application, Certificate, Chain, ConsensusKey, Hash, Mempool, MempoolLimits, Sequencer, SequencerError,
-    Store, StoreConfig, SubmitError,
+    Application, Certificate, Chain, ConsensusKey, Hash, History, Mempool, MempoolLimits, Sequencer,
+    SequencerError, Store, StoreConfig, SubmitError,
 };
 use myelin_runtime::{
     presets::{Genesis, Validator},
@@ -78,6 +78,11 @@ impl Witness {
         self.said.lock().len()
     }
 
+    /// How many things this validator has said.
+    pub fn messages_of(&self, validator: ConsensusKey) -> usize {
+        self.said.lock().keys().filter(|place| place.0 == validator).count()
+    }
+
     /// The highest round in which a block was proposed at this height.
     pub fn rounds(&self, height: u32) -> u32 {
         let said = self.said.lock();
@@ -131,6 +136,7 @@ pub struct Network {
     pub witness: Arc<Witness>,
     pub addresses: Vec<SocketAddr>,
     directory: tempfile::TempDir,
+    block_history: History,
     change: Box<dyn Fn(u8, BftConfig) -> BftConfig>,
 }
 
@@ -149,6 +155,7 @@ impl Network {
             witness: Arc::default(),
             addresses: powers.iter().map(|_| free_address()).collect(),
             directory: tempfile::tempdir().unwrap(),
+            block_history: History::Archive,
             change: Box::new(|_, config| config),
         }
     }
@@ -156,6 +163,11 @@ impl Network {
     /// The same with nodes that are configured otherwise.
     pub fn changed(self, change: impl Fn(u8, BftConfig) -> BftConfig + 'static) -> Self {
         Self { change: Box::new(change), ..self }
+    }
+
+    /// The same with nodes that keep next to nothing.
+    pub fn pruned(self) -> Self {
+        Self { block_history: History::Blocks(4), ..self }
     }
 
     pub fn directory(&self, index: u8) -> PathBuf {
@@ -204,7 +216,11 @@ impl Network {
         if let Some(key) = config.key.as_ref().filter(|_| !config.home.exists()) {
             SigningGuard::create(&self.guard(index), key.public()).unwrap();
         }
-        Node::start(&self.genesis, StoreConfig::directory(self.directory(index)), config)
+        let mut store = StoreConfig::directory(self.directory(index)).with_block_history(self.block_history);
+        if self.block_history != History::Archive {
+            store = store.with_history(self.block_history);
+        }
+        Node::start(&self.genesis, store, config)
     }
 }
 

@@ -121,7 +121,7 @@ pub enum SubmitError {
     #[error("the pool is full ({0}); wait for a block, or pay a tip")]
     PoolFull(&'static str),
     /// The node does not know the newest state yet, on which transactions have to be judged.
-    #[error("this node is still catching up with its network: its newest block, number {number}, is {age_s} s old; submit again later, or to another node")]
+    #[error("this node is still catching up with its network: {}; submit again later, or to another node", newest(*.number, *.age_s))]
     Behind {
         /// Height of the newest block here.
         number: u32,
@@ -211,6 +211,14 @@ pub enum Behind {
     CutOff,
     /// It can write nothing, so that it will never see the next block.
     Ending,
+}
+
+/// The genesis has no time.
+fn newest(number: u32, age_s: u64) -> String {
+    match number {
+        0 => "it has no block but the first".to_owned(),
+        _ => format!("its newest block, number {number}, is {age_s} s old"),
+    }
 }
 
 impl From<Behind> for SubmitError {
