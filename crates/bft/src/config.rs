@@ -159,21 +159,26 @@ impl FromStr for PeerAddress {
 
     fn from_str(text: &str) -> Result<Self, BadPeerAddress> {
         let bad = || BadPeerAddress(text.to_owned());
-        if text.starts_with('/') {
-            let address = Self(text.to_owned());
-            let is_usable = address.parts().is_some() && address.multiaddr().is_ok();
-            return is_usable.then_some(address).ok_or_else(bad);
-        }
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            return Ok(address.into());
-        }
-        let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
-        let port: u16 = port.parse().map_err(|_| bad())?;
+        let address = match text.parse::<SocketAddr>() {
+            _ if text.starts_with('/') => Self(text.to_owned()),
+            Ok(address) => address.into(),
+            Err(_) => Self::named(text).ok_or_else(bad)?,
+        };
+        // Where one can listen at all addresses, or at any port, nobody can be reached.
+        let is_place = address.parts().is_some_and(|(_, _, port, _)| port != 0)
+            && !address.ip().is_some_and(|ip| ip.is_unspecified());
+        (is_place && address.multiaddr().is_ok()).then_some(address).ok_or_else(bad)
+    }
+}
+
+impl PeerAddress {
+    /// That of `host:port`.
+    fn named(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let port: u16 = port.parse().ok()?;
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-        if host.is_empty() || !host.bytes().all(is_name) {
-            return Err(bad());
-        }
-        Ok(Self(format!("/dns/{host}/tcp/{port}")))
+        let is_host = !host.is_empty() && host.bytes().all(is_name);
+        is_host.then(|| Self(format!("/dns/{host}/tcp/{port}")))
     }
 }
 
@@ -229,6 +234,10 @@ mod tests {
             "/ip4/300.0.0.1/tcp/1",
             "/ip4/1.1.1.1/udp/1",
             "/ip4/1.1.1.1/tcp/1/ws",
+            "/ip4/1.1.1.1/tcp/0",
+            "/ip4/0.0.0.0/tcp/1",
+            "[::]:1",
+            "host:0",
             "a b:1",
         ] {
             assert!(text.parse::<PeerAddress>().is_err(), "{text}");

@@ -78,7 +78,7 @@ mod tests {
     }
 
     fn fail(_: &Chain) -> Result<(), ChainError> {
-        Err(StoreError::Closed.into())
+        Err(StoreError::Closed { reason: "a test".to_owned() }.into())
     }
 
     #[test]

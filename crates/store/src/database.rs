@@ -7,8 +7,8 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        Arc,
+        atomic::{AtomicU64, Ordering},
+        Arc, OnceLock,
     },
     time::{Duration, Instant},
 };
@@ -50,7 +50,8 @@ pub(crate) struct Shared {
     pub(crate) blocks_kept: Option<Number>,
     pins: Mutex<BTreeMap<Number, usize>>,
     fuse: Arc<Fuse>,
-    failed: AtomicBool,
+    /// What failed first.
+    failed: OnceLock<String>,
     path: Option<PathBuf>,
     waymark: Option<Waymark>,
     lost_tip: Option<Number>,
@@ -96,7 +97,7 @@ impl Store {
             blocks_kept: config.blocks_kept(),
             pins: Mutex::default(),
             fuse,
-            failed: AtomicBool::new(false),
+            failed: OnceLock::new(),
             path,
             waymark,
             lost_tip,
@@ -131,9 +132,9 @@ impl Store {
         let snapshot = contain_panics(|| Snapshot::new(self.shared.database.begin_read()?))
             .map_err(|panic| engine_panic(self.shared.path.as_deref(), &panic))??;
         // Behind a blown fuse, the engine shows what is not on disk. It blows before that is shown.
-        match self.shared.fuse.is_blown() {
-            true => Err(StoreError::Closed),
-            false => Ok(snapshot),
+        match self.shared.fuse.error() {
+            Some(refused) => Err(StoreError::Closed { reason: StoreError::from_io(refused).to_string() }),
+            None => Ok(snapshot),
         }
     }
 
@@ -182,8 +183,8 @@ impl Store {
     /// Runs `change` in a write transaction and commits it. After a failure of the database, as opposed to a refused
     /// change, every later write is refused: what the disk holds is then unknown.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&mut WriteTransaction) -> Result<T>) -> Result<T> {
-        if self.shared.failed.load(Ordering::Acquire) {
-            return Err(StoreError::Closed);
+        if let Some(reason) = self.shared.failed.get() {
+            return Err(StoreError::Closed { reason: reason.clone() });
         }
         let result = contain_panics(|| {
             let mut transaction = self.shared.database.begin_write()?;
@@ -201,7 +202,8 @@ impl Store {
         };
         match &result {
             Ok(_) => self.note_tip(),
-            Err(error) if error.is_fatal() => self.shared.failed.store(true, Ordering::Release),
+            // The first failure tells why.
+            Err(error) if error.is_fatal() => drop(self.shared.failed.set(error.to_string())),
             Err(_) => {}
         }
         result

@@ -59,8 +59,13 @@ pub enum StoreError {
     #[error("reading or writing the database failed: {0}; check the disk, then restart the node")]
     Io(#[source] io::Error),
     /// The store refuses to work because an earlier write failed.
-    #[error("the database is closed after an earlier failure; restart the node")]
-    Closed,
+    #[error(
+        "the database is closed after an earlier failure ({reason}); restart the node when that is mended"
+    )]
+    Closed {
+        /// The earlier failure.
+        reason: String,
+    },
     /// The store holds no chain yet.
     #[error("the database holds no chain yet; initialise it with a genesis block or import a dump")]
     Empty,
@@ -123,7 +128,7 @@ impl StoreError {
 
     /// Whether what the disk holds is unknown after this error.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::Corrupt { .. } | Self::DiskFull | Self::Io(_) | Self::Closed)
+        matches!(self, Self::Corrupt { .. } | Self::DiskFull | Self::Io(_) | Self::Closed { .. })
     }
 
     pub(crate) fn from_io(error: io::Error) -> Self {
@@ -139,7 +144,9 @@ impl StoreError {
     pub(crate) fn from_engine(error: redb::Error) -> Self {
         match error {
             redb::Error::Io(error) => Self::from_io(error),
-            redb::Error::PreviousIo | redb::Error::DatabaseClosed => Self::Closed,
+            error @ (redb::Error::PreviousIo | redb::Error::DatabaseClosed) => {
+                Self::Closed { reason: error.to_string() }
+            }
             other => Self::corrupt(other),
         }
     }

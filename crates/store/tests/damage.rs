@@ -166,11 +166,11 @@ fn fill(config: &Config) -> Model {
     assert!(model.tip() > 2, "there was room for some blocks");
     let (next, changes) = model.next(&state([2]), 0);
     assert!(
-        matches!(store.commit(&[(next.clone(), changes.clone())]), Err(StoreError::Closed)),
+        matches!(store.commit(&[(next.clone(), changes.clone())]), Err(StoreError::Closed { .. })),
         "writing went on"
     );
     model.check(&snapshot);
-    assert!(matches!(store.snapshot(), Err(StoreError::Closed)), "what is not on disk is shown");
+    assert!(matches!(store.snapshot(), Err(StoreError::Closed { .. })), "what is not on disk is shown");
     model
 }
 
