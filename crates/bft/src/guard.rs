@@ -226,7 +226,7 @@ impl SigningGuard {
         published.map(|signed| signed.newest.height)
     }
 
-    /// Hears of an own message in the engine's log.
+    /// Hears of an own message in the engine's log. It was signed, even if the process ended before it left and was recorded.
     pub fn confirm(&self, place: Place, value: Option<Hash>) {
         let mut state = self.state.lock();
         let Ok(memory) = &mut state.memory else { return };
@@ -234,6 +234,7 @@ impl SigningGuard {
         if memory.unconfirmed.as_ref().map(newest) == Some((place, Some(value))) {
             memory.unconfirmed = None;
         }
+        memory.learn(place, value);
     }
 
     /// Whether an own vote that others have can be one that was signed here. What is newer than everything in the file, or
@@ -323,6 +324,7 @@ impl SigningGuard {
             .map_err(|source| self.disk(source))?;
         memory.sequence = sequence;
         memory.published = Some(signed);
+        memory.learn(place, value);
         Ok(())
     }
 
@@ -365,6 +367,14 @@ impl Row {
 }
 
 impl Memory {
+    /// A message was signed, by this process or by one before it. One that contradicts what is known is left to whoever
+    /// is to let it go.
+    fn learn(&mut self, place: Place, value: Option<Hash>) {
+        if let Ok(Some(signed)) = Signed::with(self.signed.as_ref(), place, value) {
+            self.signed = Some(signed);
+        }
+    }
+
     fn open(path: &Path, rows: [Row; SLOTS as usize]) -> io::Result<Result<Self, Doubt>> {
         let file = OpenOptions::new().write(true).open(path)?;
         Ok(newest(rows).known().map(|row| {
@@ -577,6 +587,24 @@ mod tests {
         guard.permit(place(5, 0, Step::Prevote), block(1)).unwrap();
         assert!(guard.permit(place(5, 0, Step::Prevote), block(2)).is_err());
         assert_eq!(guard.height(), None);
+    }
+
+    #[test]
+    fn what_the_log_holds_was_signed_although_it_had_not_left() {
+        let home = Home::new();
+        sign(&home.open(), place(5, 0, Step::Prevote), block(1)).unwrap();
+        let restarted = home.open();
+        let (vote, other) = (place(5, 0, Step::Precommit), place(6, 0, Step::Proposal));
+        assert!(!restarted.may_have_signed(vote, block(1)));
+        restarted.confirm(place(5, 0, Step::Prevote), block(1));
+        restarted.confirm(vote, block(1));
+        assert!(restarted.may_have_signed(vote, block(1)));
+        assert!(restarted.permit(vote, block(2)).is_err());
+        // It was signed before the restart, and leaves now.
+        restarted.publish(vote, block(1)).unwrap();
+        restarted.publish(other, block(3)).unwrap();
+        assert!(restarted.may_have_signed(other, block(3)) && restarted.may_have_signed(vote, block(1)));
+        assert!(!restarted.may_have_signed(other, block(4)));
     }
 
     #[test]
