@@ -8,12 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Whether an engine ends because it was told to.
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
-/// Parts of the engine that call its orderly end a fault: its supervisor, which sees the parts end that it is told to end, the
-/// network, whose messages nobody takes any more, the clocks of both, and who passes on questions to them.
-const ALARMED: [&str; 4] = [
+/// Parts of the engine that call its orderly end a fault: its supervisor, which sees the parts end that it is told to end; the
+/// network, whose messages nobody takes any more; the clocks of both; who passes on questions to them; and who can write
+/// nothing into a log that is closed.
+const ALARMED: [&str; 6] = [
+    "arc_malachitebft_app_channel::connector",
     "arc_malachitebft_app_channel::run",
     "arc_malachitebft_engine::node",
     "arc_malachitebft_engine::network",
+    "arc_malachitebft_engine::util::failure",
     "arc_malachitebft_engine::util::ticker",
 ];
 
