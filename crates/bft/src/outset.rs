@@ -152,7 +152,7 @@ impl Outset {
         }
         let signed = || vote_bytes(&chain.genesis_hash(), vote);
         if let Some(tip) = ahead.lock().heard(observed, signed, Instant::now().into_std()) {
-            self.lead.lock().is_certain(tip, head);
+            self.lead.lock().proven(tip, head);
         }
     }
 

@@ -73,7 +73,7 @@ impl Lead {
     }
 
     /// The block `tip` is decided for certain; this node has blocks up to `head`.
-    pub fn is_certain(&mut self, tip: u32, head: u32) {
+    pub fn proven(&mut self, tip: u32, head: u32) {
         *self = match *self {
             Self::None => Self::None,
             Self::Certain { tip: before } => Self::Certain { tip: tip.max(before) },
@@ -172,18 +172,18 @@ mod tests {
     fn who_is_certainly_behind_follows_however_long_no_block_comes() {
         let start = Instant::now();
         let mut lead = Lead::unknown(false, start);
-        lead.is_certain(5, 5);
+        lead.proven(5, 5);
         assert_eq!({ lead }.stance(start + MAX_WAIT), Stance::TakePart, "it is as far as that");
         lead.heard(9, 5, start);
-        lead.is_certain(7, 5);
+        lead.proven(7, 5);
         lead.heard(5, 5, start);
-        lead.is_certain(6, 5);
+        lead.proven(6, 5);
         assert_eq!(lead.stance(start + 9 * MAX_WAIT), Stance::Follow);
         lead.committed(6, true, start);
         assert_eq!(lead.stance(start + 9 * MAX_WAIT), Stance::Follow);
         lead.committed(7, true, start);
         assert_eq!(lead.stance(start), Stance::TakePart);
-        lead.is_certain(9, 7);
+        lead.proven(9, 7);
         assert_eq!(lead.stance(start), Stance::TakePart, "what happens later is no reason to leave");
     }
 

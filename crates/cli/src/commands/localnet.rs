@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{bail, Context as _, Result};
 use clap::Args;
+use myelin_bft::PeerAddress;
 use myelin_client::Client;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -276,11 +277,6 @@ async fn until_blocks(nodes: &[ReadyNode]) {
     }
 }
 
-fn multiaddress(address: SocketAddr) -> String {
-    let kind = if address.is_ipv4() { "ip4" } else { "ip6" };
-    format!("/{kind}/{}/tcp/{}", address.ip(), address.port())
-}
-
 fn node_arguments(files: &NetworkFiles, addresses: &[Addresses], index: u16) -> Vec<String> {
     let option = |name: &str, value: String| [name.to_owned(), value];
     let mut arguments = vec!["node".to_owned(), "--json".to_owned(), "--validator".to_owned()];
@@ -296,8 +292,8 @@ fn node_arguments(files: &NetworkFiles, addresses: &[Addresses], index: u16) -> 
             arguments.extend(option("--rpc-port", rpc.port().to_string()));
             arguments.extend(option("--metrics-address", metrics.to_string()));
         }
-        arguments.extend(option(to_consensus, multiaddress(*consensus)));
-        arguments.extend(option(to_gossip, multiaddress(*gossip)));
+        arguments.extend(option(to_consensus, PeerAddress::from(*consensus).to_string()));
+        arguments.extend(option(to_gossip, PeerAddress::from(*gossip).to_string()));
     }
     arguments
 }

@@ -117,6 +117,7 @@ impl Setup {
         for key in [GOSSIP_KEY_FILE, NETWORK_KEY_FILE] {
             private_file::check_if_exists(&base_path.join(key))?;
         }
+        peer_addresses("gossip-peers", &settings.gossip_peers)?;
         let mut bft = bft_config(&settings, &base_path)?;
         bft.limits = GateLimits::at_rate(arguments.p2p_peer_rate);
         #[cfg(debug_assertions)]
@@ -175,7 +176,7 @@ impl Setup {
             rpc: node.ws_url(),
             http: node.http_url(),
             genesis: format!("{:?}", node.chain().genesis_hash()),
-            p2p: self.settings.p2p_listen.as_ref().map(|_| multiaddress(p2p)),
+            p2p: self.settings.p2p_listen.as_ref().map(|_| PeerAddress::from(p2p).to_string()),
             p2p_peers: self.settings.p2p_peers.len(),
             discovery: self.settings.discovery,
             gossip: gossip.listen_addresses().first().map(ToString::to_string),
@@ -189,7 +190,6 @@ impl Setup {
 fn bft_config(settings: &NodeSettings, base_path: &Path) -> Result<BftConfig> {
     let listen = settings.p2p_listen.as_ref().map_or(Ok(ANY_PORT), socket_address)?;
     let peers = peer_addresses("p2p-peers", &settings.p2p_peers)?;
-    peer_addresses("gossip-peers", &settings.gossip_peers)?;
     let config = BftConfig::new(consensus_home(base_path), listen).with_peers(peers);
     if settings.validator {
         return Ok(config.with_key(consensus_key::load(&base_path.join(KEY_FILE))?));
@@ -204,12 +204,6 @@ fn peer_addresses(key: &str, peers: &[Multiaddr]) -> Result<Vec<PeerAddress>> {
         false => peer.to_string().parse().with_context(|| key.to_owned()),
     };
     peers.iter().map(parse).collect()
-}
-
-/// An address and port as peers write it.
-fn multiaddress(address: SocketAddr) -> String {
-    let family = if address.is_ipv4() { "ip4" } else { "ip6" };
-    format!("/{family}/{}/tcp/{}", address.ip(), address.port())
 }
 
 /// The address and port of `/ip4/ADDRESS/tcp/PORT` or `/ip6/ADDRESS/tcp/PORT`.
@@ -448,7 +442,7 @@ mod tests {
             assert!(address(text).is_err(), "{text}");
         }
         for text in ["/ip4/127.0.0.1/tcp/7", "/ip6/::1/tcp/7"] {
-            assert_eq!(multiaddress(address(text).expect("an address")), text);
+            assert_eq!(PeerAddress::from(address(text).expect("an address")).to_string(), text);
         }
     }
 

@@ -51,9 +51,10 @@ async fn fund(client: &Client, cast: &Cast) -> Result<()> {
         (client.balance(&account_of(&treasury)).await?, needs.iter().map(|(_, value)| value).sum());
     if held <= needed {
         bail!(
-            "{TREASURY} holds {}, and the demo takes {}, most of it for a subnet, whose price doubles with each that is opened \
+            "{TREASURY} holds {} TAO, and the demo takes {} TAO, most of it for a subnet, whose price doubles with each that is opened \
              and falls slowly; play it on a new network",
-            Amount::from_rao(held), Amount::from_rao(needed)
+            Amount::from_rao(held),
+            Amount::from_rao(needed)
         );
     }
     let calls = needs.into_iter().map(|(account, value)| transfer(account, value)).collect();
